@@ -1,0 +1,110 @@
+#include "appraise/result.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+static const struct {
+    const char *name, *shows;
+    int stage;
+} checks[BB_CHECK_COUNT] = {
+#define BB_CHECK(id, name, stage, shows) [BB_CHECK_##id] = {name, shows, stage},
+#include "appraise/checks.def"
+#undef BB_CHECK
+};
+
+const char *bb_check_name(enum bb_check_id id) {
+    return (unsigned)id < BB_CHECK_COUNT ? checks[id].name : "unknown";
+}
+
+const char *bb_check_shows(enum bb_check_id id) {
+    return (unsigned)id < BB_CHECK_COUNT ? checks[id].shows : "";
+}
+
+int bb_check_stage(enum bb_check_id id) {
+    return (unsigned)id < BB_CHECK_COUNT ? checks[id].stage : 0;
+}
+
+bool bb_check_from_name(const char *name, enum bb_check_id *out) {
+    for (int i = 0; i < BB_CHECK_COUNT; i++) {
+        if (strcmp(checks[i].name, name) != 0)
+            continue;
+        *out = (enum bb_check_id)i;
+        return true;
+    }
+    return false;
+}
+
+const char *bb_outcome_name(enum bb_outcome outcome) {
+    static const char *const names[] = {"not-made", "passed",        "failed",
+                                        "skipped",  "not-requested", "not-applicable"};
+    return (unsigned)outcome < sizeof names / sizeof names[0] ? names[outcome] : "unknown";
+}
+
+static struct bb_check *open_check(struct bb_result *r, enum bb_check_id id) {
+    struct bb_check *c = &r->checks[id];
+    return c->outcome == BB_OUTCOME_FAILED ? NULL : c;
+}
+
+static void set_text(char *out, size_t cap, const char *text) {
+    bb_copy_text(out, cap, text == NULL ? "" : text);
+}
+
+void bb_check_pass(struct bb_result *r, enum bb_check_id id, const char *expected,
+                   const char *found) {
+    struct bb_check *c = open_check(r, id);
+    if (c == NULL)
+        return;
+    c->outcome = BB_OUTCOME_PASSED;
+    c->status = BB_OK;
+    set_text(c->expected, sizeof c->expected, expected);
+    set_text(c->found, sizeof c->found, found);
+    c->reason[0] = '\0';
+}
+
+void bb_check_fail(struct bb_result *r, enum bb_check_id id, enum bb_status status,
+                   const char *expected, const char *found, const char *fmt, ...) {
+    struct bb_check *c = open_check(r, id);
+    if (c == NULL)
+        return;
+    c->outcome = BB_OUTCOME_FAILED;
+    c->status = status;
+    set_text(c->expected, sizeof c->expected, expected);
+    set_text(c->found, sizeof c->found, found);
+    va_list args;
+    va_start(args, fmt);
+    (void)vsnprintf(c->reason, sizeof c->reason, fmt, args);
+    va_end(args);
+}
+
+void bb_check_note(struct bb_result *r, enum bb_check_id id, enum bb_outcome outcome,
+                   const char *reason) {
+    struct bb_check *c = open_check(r, id);
+    if (c == NULL)
+        return;
+    *c = (struct bb_check){.outcome = outcome, .status = BB_OK};
+    set_text(c->reason, sizeof c->reason, reason);
+}
+
+/* Zero means "no verdict": acceptance needs every row, so a check that somebody forgot to make, or
+ * that was lost, refuses. */
+void bb_result_close(struct bb_result *r) {
+    r->verdict = BB_VERDICT_REFUSED;
+    for (int i = 0; i < BB_CHECK_COUNT; i++) {
+        if (r->checks[i].outcome != BB_OUTCOME_FAILED)
+            continue;
+        r->status = r->checks[i].status;
+        r->first_failed = (enum bb_check_id)i;
+        return;
+    }
+    for (int i = 0; i < BB_CHECK_COUNT; i++) {
+        if (r->checks[i].outcome != BB_OUTCOME_NONE)
+            continue;
+        bb_check_fail(r, (enum bb_check_id)i, BB_INTERNAL, "made", "not made",
+                      "the check was not made");
+        r->status = BB_INTERNAL;
+        r->first_failed = (enum bb_check_id)i;
+        return;
+    }
+    r->status = BB_OK;
+    r->verdict = BB_VERDICT_ACCEPTED;
+}
