@@ -34,4 +34,12 @@ BB_MUST_USE enum bb_status bb_appraise_snp(struct bb_span report,
                                            const struct bb_expectation *expect, uint64_t skip,
                                            struct bb_result *result);
 
+/* The same with a set of certificates that the caller keeps: the path's RSA signatures are verified
+ * once a set, so that each further report costs one P-384 verification. */
+struct bb_snp_certs;
+BB_MUST_USE enum bb_status bb_appraise_snp_with(struct bb_span report, struct bb_snp_certs *certs,
+                                                const struct bb_policy *policy, int64_t now,
+                                                const struct bb_expectation *expect, uint64_t skip,
+                                                struct bb_result *result);
+
 #endif

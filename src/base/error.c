@@ -78,6 +78,7 @@ void bb_escape(struct bb_span in, char *out, size_t cap) {
     out[at] = '\0';
 }
 
+BB_PRINTF(7, 0)
 static enum bb_status record(struct bb_error *err, enum bb_status status, size_t offset,
                              const char *field, const char *expected, const char *found,
                              const char *fmt, va_list args) {

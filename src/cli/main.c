@@ -1,0 +1,86 @@
+/* blindbox: finds the subcommand and runs it, here or in its sister program. */
+#include "cli/commands.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifndef BB_LIBEXEC
+#define BB_LIBEXEC "/usr/local/libexec/blindbox"
+#endif
+
+struct command {
+    const char *name;
+    int (*run)(int argc, char **argv); /* NULL: in the sister program */
+    const char *program;
+    const char *help;
+};
+
+static const struct command commands[] = {
+    {"gateway", NULL, "blindbox-net", "in the confidential VM: attested TLS in front of an application"},
+    {"attest", NULL, "blindbox-net", "connect, attest, print the result; sends no application byte"},
+    {"exec", NULL, "blindbox-net", "run a program whose HTTP goes through attested connections"},
+    {"proxy", NULL, "blindbox-net", "a local port or socket to an attested connection"},
+    {"evidence", bb_cmd_evidence, NULL, "show and verify attestation reports offline"},
+    {"policy", bb_cmd_policy, NULL, "check and explain policies"},
+    {"sim", bb_cmd_sim, NULL, "the simulated TEE, for development and tests"},
+    {"demo", NULL, "blindbox-demo", "all steps with the simulated TEE, then every refusal, on loopback"},
+};
+
+static int help(FILE *out) {
+    (void)fputs("usage: blindbox COMMAND [ARGUMENT]...\n\n", out);
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+        (void)fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].help);
+    (void)fputs("\n'blindbox COMMAND --help' explains a command. Results go to stdout, messages to\n"
+                "stderr; --json gives JSON. Exit codes: 0 accepted, 1 usage, 2 signature or chain,\n"
+                "3 collateral, 4 CRL, 5 policy, 6 freshness or binding, 7 malformed or unsupported,\n"
+                "8 unreachable, 9 simulated TEE not allowed, 75 try again.\n",
+                out);
+    return out == stdout ? 0 : 1;
+}
+
+static void try_exec(const char *folder, size_t folder_len, const char *below, const char *program,
+                     char **argv) {
+    char path[PATH_MAX];
+    int n = snprintf(path, sizeof path, "%.*s%s/%s", (int)folder_len, folder, below, program);
+    if (n > 0 && (size_t)n < sizeof path)
+        (void)execv(path, argv);
+}
+
+/* Uninstalled, the sister programs stand in libexec/ beside this one. */
+static int run_sister(const char *program, char **argv) {
+    char self[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (n > 0) {
+        self[n] = '\0';
+        const char *slash = strrchr(self, '/');
+        if (slash != NULL)
+            try_exec(self, (size_t)(slash - self), "/libexec", program, argv);
+    }
+    try_exec(BB_LIBEXEC, strlen(BB_LIBEXEC), "", program, argv);
+    (void)fprintf(stderr, "blindbox: cannot run %s: %s\n  next      build or install BlindBox whole\n",
+                  program, strerror(errno));
+    return 1;
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2)
+        return help(stderr);
+    const char *name = argv[1];
+    if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
+        return help(stdout);
+    if (strcmp(name, "version") == 0 || strcmp(name, "--version") == 0)
+        return puts("blindbox " BB_VERSION) < 0 ? 1 : 0;
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        if (strcmp(commands[i].name, name) != 0)
+            continue;
+        if (commands[i].run != NULL)
+            return commands[i].run(argc - 1, argv + 1);
+        return run_sister(commands[i].program, argv);
+    }
+    (void)fprintf(stderr, "blindbox: no command '%s'\n  next      see 'blindbox help'\n", name);
+    return 1;
+}

@@ -1,0 +1,19 @@
+/* PEM (RFC 7468) to DER, and telling certificates from CRLs by content. */
+#ifndef BB_CODEC_PEM_H
+#define BB_CODEC_PEM_H
+
+#include "base/error.h"
+
+enum bb_der_kind { BB_DER_OTHER = 0, BB_DER_CERTIFICATE, BB_DER_CRL };
+
+/* Finds the next PEM block at or after *pos, decodes it into `out` (cap bytes) and moves *pos past
+ * it. False if there is none left, or if one is broken (then *pos is the end). */
+bool bb_pem_next(struct bb_span text, size_t *pos, enum bb_der_kind *kind, uint8_t *out, size_t cap,
+                 size_t *len);
+
+/* Certificate or CRL by the shape of the outer DER: both are SEQUENCE { SEQUENCE ... }; a
+ * certificate's inner one begins with [0] version or a serial INTEGER followed by a SEQUENCE whose
+ * issuer is followed by a SEQUENCE (validity), a CRL's by a time. */
+enum bb_der_kind bb_der_kind(struct bb_span der);
+
+#endif
