@@ -287,6 +287,9 @@ static void apply_skips(struct bb_result *r, uint64_t skip) {
         bb_copy_text(r->checks[i].reason, sizeof r->checks[i].reason, "left out with --skip");
     }
     for (int i = 0; i < BB_CHECK_COUNT; i++)
+        if (r->checks[i].outcome == BB_OUTCOME_FAILED)
+            return; /* refused anyway, by its real class */
+    for (int i = 0; i < BB_CHECK_COUNT; i++)
         if (r->checks[i].outcome == BB_OUTCOME_NONE)
             bb_check_fail(r, (enum bb_check_id)i, cause, "made", "not made",
                           "could not be made, because of a check that was left out");

@@ -1,0 +1,363 @@
+/* Reports, VEK certificates, CRLs and chains of real hardware; the table of flips. */
+#include "vectors.h"
+
+#include "appraise/appraise.h"
+#include "evidence/snp/certtable.h"
+#include "evidence/snp/chain.h"
+
+#define LENIENT                                                                                    \
+    "{\"schema\":\"blindbox.policy/1\",\"id_key_digests\":[],\"crl\":\"if-present\","              \
+    "\"vmpl\":[0,1,2,3],\"provisional_firmware\":true}"
+
+struct certs_of_row {
+    struct vector_file file[4];
+    struct bb_span span[4];
+    size_t n;
+};
+
+static void read_related(const json_t *row, struct certs_of_row *out) {
+    size_t i = 0;
+    json_t *name = NULL;
+    out->n = 0;
+    json_array_foreach(json_object_get(row, "related"), i, name) {
+        if (out->n == 4)
+            break;
+        assert_true(vector_read(json_string_value(name), &out->file[out->n]));
+        out->span[out->n] = vector_span(&out->file[out->n]);
+        out->n++;
+    }
+}
+
+enum rule { SIGNED, RESERVED, UNSUPPORTED, FIT, VERSION, POLICY, FLAGS, CPUID, CPUID_STEP, CHIP,
+            MITIGATION };
+
+static const struct {
+    size_t offset, size;
+    const char *name;
+    enum rule rule;
+} flips[] = {
+#define FLIP(offset, size, name, rule) {offset, size, name, rule},
+#include "../vectors/flips.def"
+#undef FLIP
+};
+
+static bool zero(const uint8_t *raw, size_t offset, size_t size) {
+    return bb_span_is_zero(bb_span(raw + offset, size));
+}
+
+/* Class of the rule for a report whose bit `bit` (0 = lowest of the field) is already flipped. */
+static enum bb_status version_rule(const uint8_t *raw, uint8_t old) {
+    uint32_t v = (uint32_t)raw[0] | (uint32_t)raw[1] << 8 | (uint32_t)raw[2] << 16 |
+                 (uint32_t)raw[3] << 24;
+    if (v < 2 || v > 5)
+        return BB_UNSUPPORTED_EVIDENCE;
+    if ((v == 2 && !zero(raw, 0x188, 3)) || (v < 5 && !zero(raw, 0x1f8, 16)))
+        return BB_MALFORMED_EVIDENCE;
+    return old == 2 ? BB_CERTIFICATE_CHAIN_INVALID : BB_REPORT_SIGNATURE_INVALID;
+}
+
+static enum bb_status cpuid_rule(const uint8_t *raw, uint8_t version, enum bb_snp_product before) {
+    if (version == 2)
+        return BB_MALFORMED_EVIDENCE;
+    return bb_snp_product_from_cpuid(raw[0x188], raw[0x189]) == before
+               ? BB_REPORT_SIGNATURE_INVALID
+               : BB_CERTIFICATE_CHAIN_INVALID;
+}
+
+static enum bb_status expected_class(enum rule rule, const uint8_t *raw, const uint8_t *original,
+                                     size_t bit) {
+    uint8_t version = original[0];
+    bool vlek = (original[0x48] & 4) != 0;
+    switch (rule) {
+    case SIGNED: return BB_REPORT_SIGNATURE_INVALID;
+    case RESERVED: return BB_MALFORMED_EVIDENCE;
+    case UNSUPPORTED: return BB_UNSUPPORTED_EVIDENCE;
+    case FIT: return BB_CERTIFICATE_CHAIN_INVALID;
+    case VERSION: return version_rule(raw, version);
+    case POLICY:
+        return bit == 17 || bit >= 26 ? BB_MALFORMED_EVIDENCE : BB_REPORT_SIGNATURE_INVALID;
+    case FLAGS:
+        if (bit == 2)
+            return BB_COLLATERAL_UNAVAILABLE;
+        return bit == 0 ? BB_REPORT_SIGNATURE_INVALID : BB_MALFORMED_EVIDENCE;
+    case CPUID:
+        return cpuid_rule(raw, version,
+                          bb_snp_product_from_cpuid(original[0x188], original[0x189]));
+    case CPUID_STEP: return version == 2 ? BB_MALFORMED_EVIDENCE : BB_REPORT_SIGNATURE_INVALID;
+    case CHIP: return vlek ? BB_REPORT_SIGNATURE_INVALID : BB_CERTIFICATE_CHAIN_INVALID;
+    case MITIGATION: return version == 5 ? BB_REPORT_SIGNATURE_INVALID : BB_MALFORMED_EVIDENCE;
+    }
+    return BB_INTERNAL;
+}
+
+static bool full_run(void) {
+    const char *full = getenv("BLINDBOX_FULL");
+    return full != NULL && full[0] == '1';
+}
+
+/* Every bit in a full run; else every 8th, and every bit of the structural fields. */
+static bool bit_wanted(enum rule rule, size_t bit) {
+    bool structural = rule == VERSION || rule == POLICY || rule == FLAGS || rule == CPUID;
+    return full_run() || structural || bit % 8 == 0;
+}
+
+static struct bb_policy *lenient(void) {
+    struct bb_policy *policy = NULL;
+    assert_int_equal(bb_policy_parse(BB_SPAN_LIT(LENIENT), &policy, NULL), BB_OK);
+    return policy;
+}
+
+static enum bb_status judge(const uint8_t *raw, size_t len, struct bb_snp_certs *set,
+                            const struct bb_policy *policy, int64_t at) {
+    struct bb_result result;
+    struct bb_expectation none = {0};
+    /* What the policy says of code and debug is not the matter here. */
+    uint64_t skip = UINT64_C(1) << BB_CHECK_EXPECTED_CODE | UINT64_C(1) << BB_CHECK_ID_KEYS |
+                    UINT64_C(1) << BB_CHECK_DEBUG;
+    return bb_appraise_snp_with(bb_span(raw, len), set, policy, at, &none, skip, &result);
+}
+
+static void flip_report(const json_t *row, const struct bb_policy *policy) {
+    struct vector_file report;
+    static struct certs_of_row certs;
+    struct bb_snp_certs *set = NULL;
+    read_related(row, &certs);
+    assert_true(vector_read(row_text(row, "file"), &report));
+    assert_int_equal(report.len, BB_SNP_REPORT_SIZE);
+    assert_int_equal(bb_snp_certs_new(certs.span, certs.n, NULL, 0, &set, NULL), BB_OK);
+    int64_t at = row_time(row);
+    assert_int_equal(judge(report.data, report.len, set, policy, at), BB_OK);
+    uint8_t original[BB_SNP_REPORT_SIZE];
+    memcpy(original, report.data, sizeof original);
+    for (size_t f = 0; f < sizeof flips / sizeof flips[0]; f++) {
+        for (size_t bit = 0; bit < flips[f].size * 8; bit++) {
+            if (!bit_wanted(flips[f].rule, bit))
+                continue;
+            uint8_t *byte = &report.data[flips[f].offset + bit / 8];
+            *byte ^= (uint8_t)(1U << bit % 8);
+            enum bb_status want = expected_class(flips[f].rule, report.data, original, bit);
+            enum bb_status got = judge(report.data, report.len, set, policy, at);
+            *byte ^= (uint8_t)(1U << bit % 8);
+            if (got != want)
+                fail_msg("%s: %s bit %zu: %s, want %s", row_text(row, "file"), flips[f].name, bit,
+                         bb_status_name(got), bb_status_name(want));
+        }
+    }
+    for (size_t len = full_run() ? 0 : BB_SNP_REPORT_SIZE - 1; len < BB_SNP_REPORT_SIZE; len++)
+        assert_int_equal(judge(original, len, set, policy, at), BB_MALFORMED_EVIDENCE);
+    bb_snp_certs_free(set);
+}
+
+static void test_flips_give_their_class(void **state) {
+    (void)state;
+    json_t *rows = vectors_manifest();
+    struct bb_policy *policy = lenient();
+    size_t i = 0, done = 0;
+    json_t *row = NULL;
+    json_array_foreach(rows, i, row) {
+        if (strcmp(row_text(row, "kind"), "snp-report") != 0 || row_time(row) < 0)
+            continue;
+        flip_report(row, policy);
+        done++;
+    }
+    assert_true(done > 0);
+    bb_policy_free(policy);
+    json_decref(rows);
+}
+
+static void test_flip_table_covers_every_byte(void **state) {
+    (void)state;
+    size_t at = 0;
+    for (size_t f = 0; f < sizeof flips / sizeof flips[0]; f++) {
+        assert_int_equal(flips[f].offset, at);
+        at += flips[f].size;
+    }
+    assert_int_equal(at, BB_SNP_REPORT_SIZE);
+}
+
+/* A VEK certificate on its own: readable, signed, pinned root, in its time. */
+static enum bb_status judge_vek(const struct certs_of_row *certs, enum bb_snp_signer signer,
+                                int64_t at) {
+    struct bb_snp_certs *set = NULL;
+    struct bb_snp_path path;
+    struct bb_snp_need need = {.signer = signer, .now = at};
+    assert_int_equal(bb_snp_certs_new(certs->span, certs->n, NULL, 0, &set, NULL), BB_OK);
+    bb_snp_certs_choose(set, &need, &path);
+    bool good = path.fit.readable && path.vek_signed && path.ask_signed &&
+                path.root == BB_SNP_ROOT_VENDOR;
+    bool in_time = path.vek != NULL && bb_cert_not_before(path.vek) <= at &&
+                   at <= bb_cert_not_after(path.vek);
+    bb_snp_certs_free(set);
+    if (!good)
+        return BB_CERTIFICATE_CHAIN_INVALID;
+    return in_time ? BB_OK : BB_COLLATERAL_UNAVAILABLE;
+}
+
+static void test_vek_certificates(void **state) {
+    (void)state;
+    json_t *rows = vectors_manifest();
+    static struct certs_of_row certs;
+    static const char *const milan[] = {"snp/ca/milan-ask.der", "snp/ca/milan-ark.der"};
+    size_t i = 0, done = 0;
+    json_t *row = NULL;
+    json_array_foreach(rows, i, row) {
+        if (strcmp(row_text(row, "kind"), "amd-vek-cert") != 0)
+            continue;
+        read_related(row, &certs);
+        for (size_t k = 0; certs.n < 2 && k < 2; k++) {
+            assert_true(vector_read(milan[k], &certs.file[certs.n]));
+            certs.span[certs.n] = vector_span(&certs.file[certs.n]);
+            certs.n++;
+        }
+        assert_true(vector_read(row_text(row, "file"), &certs.file[3]));
+        certs.span[certs.n++] = vector_span(&certs.file[3]);
+        bool vlek = strstr(row_text(row, "file"), "vlek") != NULL;
+        enum bb_status want = strcmp(row_text(row, "verdict"), "accept") == 0
+                                  ? BB_OK
+                                  : bb_status_from_name(row_text(row, "class"));
+        enum bb_status got =
+            judge_vek(&certs, vlek ? BB_SNP_SIGNER_VLEK : BB_SNP_SIGNER_VCEK, row_time(row));
+        if (got != want)
+            fail_msg("%s: %s, want %s", row_text(row, "file"), bb_status_name(got),
+                     bb_status_name(want));
+        done++;
+    }
+    assert_true(done > 0);
+    json_decref(rows);
+}
+
+static struct bb_cert *cert_of(const char *name) {
+    static struct vector_file file;
+    struct bb_cert *cert = NULL;
+    assert_true(vector_read(name, &file));
+    assert_int_equal(bb_cert_parse(vector_span(&file), &cert, NULL), BB_OK);
+    return cert;
+}
+
+static struct bb_crl *crl_of(const char *name) {
+    static struct vector_file file;
+    struct bb_crl *crl = NULL;
+    assert_true(vector_read(name, &file));
+    assert_int_equal(bb_crl_parse(vector_span(&file), &crl, NULL), BB_OK);
+    return crl;
+}
+
+static void test_crls(void **state) {
+    (void)state;
+    json_decref(vectors_manifest());
+    struct bb_crl *milan = crl_of("snp/crl/milan-crl-20220509-05708666.der");
+    struct bb_crl *genoa = crl_of("snp/crl/genoa-crl-20221031-db04d2f0.der");
+    struct bb_cert *milan_ark = cert_of("snp/ca/milan-ark.der");
+    struct bb_cert *genoa_ark = cert_of("snp/ca/genoa-ark.der");
+    struct bb_cert *genoa_ask = cert_of("snp/ca/genoa-ask.der");
+    struct bb_cert *genoa_old = cert_of("snp/ca/genoa-ask-alt-54467b96.der");
+    assert_true(bb_crl_issued_by(milan, milan_ark));
+    assert_false(bb_crl_issued_by(milan, genoa_ark));
+    assert_true(bb_crl_issued_by(genoa, genoa_ark));
+    assert_true(bb_crl_lists(genoa, genoa_old));
+    assert_false(bb_crl_lists(genoa, genoa_ask));
+    assert_true(bb_crl_this_update(milan) < bb_crl_next_update(milan));
+    bb_crl_free(milan);
+    bb_crl_free(genoa);
+    bb_cert_free(milan_ark);
+    bb_cert_free(genoa_ark);
+    bb_cert_free(genoa_ask);
+    bb_cert_free(genoa_old);
+}
+
+/* The Genoa CRL revokes an intermediate that is at hand: it counts in its window only. */
+static void test_revoked_intermediate_is_seen(void **state) {
+    (void)state;
+    json_decref(vectors_manifest());
+    static struct vector_file leaf, ask, ark, crl;
+    assert_true(vector_read("snp/vek/genoa-vcek-ab5a6bc8.der", &leaf));
+    assert_true(vector_read("snp/ca/genoa-ask-alt-54467b96.der", &ask));
+    assert_true(vector_read("snp/ca/genoa-ark.der", &ark));
+    assert_true(vector_read("snp/crl/genoa-crl-20221031-db04d2f0.der", &crl));
+    struct bb_span certs[] = {vector_span(&leaf), vector_span(&ask), vector_span(&ark)};
+    struct bb_span crls[] = {vector_span(&crl)};
+    struct bb_snp_certs *set = NULL;
+    struct bb_snp_path path;
+    struct bb_snp_need need = {.signer = BB_SNP_SIGNER_VCEK};
+    int64_t inside = 0, before = 0, after = 0;
+    assert_true(bb_rfc3339_parse("2022-11-01T13:34:46Z", &inside));
+    assert_true(bb_rfc3339_parse("2022-10-31T13:34:45Z", &before));
+    assert_true(bb_rfc3339_parse("2023-10-31T23:00:00Z", &after));
+    assert_int_equal(bb_snp_certs_new(certs, 3, crls, 1, &set, NULL), BB_OK);
+    bb_snp_certs_choose(set, &need, &path);
+    assert_true(path.ask_signed);
+    assert_false(path.vek_signed);
+    assert_int_equal(bb_snp_certs_crl(set, &path, inside, NULL), BB_SNP_CRL_REVOKED);
+    assert_int_equal(bb_snp_certs_crl(set, &path, before, NULL), BB_SNP_CRL_NOT_IN_WINDOW);
+    assert_int_equal(bb_snp_certs_crl(set, &path, after, NULL), BB_SNP_CRL_NOT_IN_WINDOW);
+    bb_snp_certs_free(set);
+}
+
+static void test_certificate_table(void **state) {
+    (void)state;
+    struct bb_snp_certtable table;
+    uint8_t raw[24 * 2 + 4] = {0x63, 0xda, 0x75, 0x8d, 0xe6, 0x64, 0x45, 0x64,
+                               0xad, 0xc5, 0xf4, 0xb9, 0x3b, 0xe8, 0xac, 0xcd, 48, 0, 0, 0, 4};
+    assert_int_equal(bb_snp_certtable_parse(bb_span(NULL, 0), &table, NULL), BB_OK);
+    assert_int_equal(table.count, 0);
+    assert_int_equal(bb_snp_certtable_parse(BB_SPAN_OF(raw), &table, NULL), BB_OK);
+    assert_int_equal(table.count, 1);
+    assert_int_equal(table.entry[0].kind, BB_SNP_CERTTABLE_VCEK);
+    assert_int_equal(table.entry[0].data.len, 4);
+    raw[20] = 5; /* one byte past the end */
+    assert_int_equal(bb_snp_certtable_parse(BB_SPAN_OF(raw), &table, NULL), BB_MALFORMED_EVIDENCE);
+    raw[20] = 4;
+    raw[16] = 24; /* inside the header */
+    assert_int_equal(bb_snp_certtable_parse(BB_SPAN_OF(raw), &table, NULL), BB_MALFORMED_EVIDENCE);
+    raw[16] = 0xff;
+    raw[17] = raw[18] = raw[19] = 0xff; /* offset + length overflows 32 bits */
+    assert_int_equal(bb_snp_certtable_parse(BB_SPAN_OF(raw), &table, NULL), BB_MALFORMED_EVIDENCE);
+    assert_int_equal(bb_snp_certtable_parse(bb_span(raw, 24), &table, NULL), BB_MALFORMED_EVIDENCE);
+}
+
+static void test_products(void **state) {
+    (void)state;
+    static const struct {
+        uint8_t family, model;
+        enum bb_snp_product product;
+    } rows[] = {{0x19, 0x01, BB_SNP_PRODUCT_MILAN}, {0x19, 0x11, BB_SNP_PRODUCT_GENOA},
+                {0x19, 0xa0, BB_SNP_PRODUCT_GENOA}, {0x1a, 0x02, BB_SNP_PRODUCT_TURIN},
+                {0x1a, 0x11, BB_SNP_PRODUCT_TURIN}, {0x1a, 0x50, BB_SNP_PRODUCT_UNKNOWN},
+                {0x19, 0x20, BB_SNP_PRODUCT_UNKNOWN}, {0, 0, BB_SNP_PRODUCT_UNKNOWN}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        assert_int_equal(bb_snp_product_from_cpuid(rows[i].family, rows[i].model), rows[i].product);
+    assert_int_equal(bb_snp_tcb_index(BB_SNP_PRODUCT_MILAN, BB_SNP_TCB_SNP), 6);
+    assert_int_equal(bb_snp_tcb_index(BB_SNP_PRODUCT_TURIN, BB_SNP_TCB_SNP), 3);
+    assert_int_equal(bb_snp_tcb_index(BB_SNP_PRODUCT_GENOA, BB_SNP_TCB_FMC), -1);
+}
+
+static void test_a_result_without_every_check_refuses(void **state) {
+    (void)state;
+    struct bb_result r = {0};
+    bb_result_close(&r);
+    assert_int_equal(r.verdict, BB_VERDICT_REFUSED);
+    assert_int_equal(r.status, BB_INTERNAL);
+    r = (struct bb_result){0};
+    for (int i = 0; i < BB_CHECK_COUNT; i++)
+        bb_check_pass(&r, (enum bb_check_id)i, NULL, NULL);
+    bb_result_close(&r);
+    assert_int_equal(r.verdict, BB_VERDICT_ACCEPTED);
+    bb_check_fail(&r, BB_CHECK_DEBUG, BB_DEBUG_MODE, NULL, NULL, "x");
+    bb_check_pass(&r, BB_CHECK_DEBUG, NULL, NULL); /* a failure is not undone */
+    bb_result_close(&r);
+    assert_int_equal(r.status, BB_DEBUG_MODE);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_flip_table_covers_every_byte),
+        cmocka_unit_test(test_flips_give_their_class),
+        cmocka_unit_test(test_vek_certificates),
+        cmocka_unit_test(test_crls),
+        cmocka_unit_test(test_revoked_intermediate_is_seen),
+        cmocka_unit_test(test_certificate_table),
+        cmocka_unit_test(test_products),
+        cmocka_unit_test(test_a_result_without_every_check_refuses),
+    };
+    return cmocka_run_group_tests_name("snp", tests, NULL, NULL);
+}
