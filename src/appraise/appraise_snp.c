@@ -71,7 +71,7 @@ static void collateral(struct appraisal *a) {
         bb_check_fail(a->r, BB_CHECK_COLLATERAL, BB_CERTIFICATE_CHAIN_INVALID,
                       "a certificate that fits the report", why,
                       "no %s certificate at hand fits the report: %s", kind,
-                      p->fit.readable ? why : p->vek_error.text);
+                      p->fit.readable ? why : p->vek_error->text);
     else
         bb_check_pass(a->r, BB_CHECK_COLLATERAL, kind, kind);
 }

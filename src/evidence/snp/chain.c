@@ -10,6 +10,8 @@ struct bb_snp_certs {
     size_t n, n_crls;
     struct bb_cert *cert[BB_SNP_CERTS_MAX];
     enum bb_snp_cert_role role[BB_SNP_CERTS_MAX];
+    struct bb_snp_vek vek[BB_SNP_CERTS_MAX];    /* what a VEK certificate says */
+    struct bb_error vek_error[BB_SNP_CERTS_MAX]; /* or why it cannot be read */
     struct bb_crl *crl[BB_SNP_CERTS_MAX];
     uint8_t issued[BB_SNP_CERTS_MAX][BB_SNP_CERTS_MAX];     /* [subject][issuer] */
     uint8_t crl_issued[BB_SNP_CERTS_MAX][BB_SNP_CERTS_MAX]; /* [crl][issuer] */
@@ -28,6 +30,8 @@ enum bb_status bb_snp_certs_new(const struct bb_span *certs, size_t n_certs,
         if (bb_cert_parse(certs[i], &set->cert[set->n], &ignored) != BB_OK)
             continue;
         set->role[set->n] = bb_snp_cert_role(set->cert[set->n]);
+        if (set->role[set->n] == BB_SNP_CERT_VCEK || set->role[set->n] == BB_SNP_CERT_VLEK)
+            (void)!bb_snp_vek_read(set->cert[set->n], &set->vek[set->n], &set->vek_error[set->n]);
         set->n++;
     }
     for (size_t i = 0; i < n_crls && set->n_crls < BB_SNP_CERTS_MAX; i++) {
@@ -89,9 +93,12 @@ static bool in_window(const struct bb_cert *cert, int64_t now) {
     return bb_cert_not_before(cert) <= now && now <= bb_cert_not_after(cert);
 }
 
-static void read_fit(const struct bb_snp_need *need, struct bb_snp_path *path) {
+static void read_fit(const struct bb_snp_certs *set, size_t vek, const struct bb_snp_need *need,
+                     struct bb_snp_path *path) {
     const struct bb_snp_report *rep = need->report;
-    path->fit.readable = bb_snp_vek_read(path->vek, &path->info, &path->vek_error) == BB_OK;
+    path->info = set->vek[vek];
+    path->vek_error = &set->vek_error[vek];
+    path->fit.readable = path->vek_error->status == BB_OK;
     if (!path->fit.readable)
         return;
     if (rep == NULL) {
@@ -194,7 +201,7 @@ void bb_snp_certs_choose(struct bb_snp_certs *set, const struct bb_snp_need *nee
         if (set->role[i] != vek_role)
             continue;
         struct bb_snp_path candidate = {.vek = set->cert[i]};
-        read_fit(need, &candidate);
+        read_fit(set, i, need, &candidate);
         try_intermediates(&s, candidate, i);
     }
     out->n_veks = counts.n_veks;

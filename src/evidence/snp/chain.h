@@ -42,7 +42,7 @@ struct bb_snp_fit {
 struct bb_snp_path {
     const struct bb_cert *vek, *ask, *ark;
     struct bb_snp_vek info;  /* what `vek` says; zeroed if it is not readable */
-    struct bb_error vek_error; /* why it is not readable */
+    const struct bb_error *vek_error; /* why it is not readable; owned by the set */
     struct bb_snp_fit fit;
     bool vek_signed, ask_signed; /* by the next one, names chaining, product agreeing */
     enum bb_snp_root_trust root;
