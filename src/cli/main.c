@@ -20,14 +20,8 @@ struct command {
 };
 
 static const struct command commands[] = {
-    {"gateway", NULL, "blindbox-net", "in the confidential VM: attested TLS in front of an application"},
-    {"attest", NULL, "blindbox-net", "connect, attest, print the result; sends no application byte"},
-    {"exec", NULL, "blindbox-net", "run a program whose HTTP goes through attested connections"},
-    {"proxy", NULL, "blindbox-net", "a local port or socket to an attested connection"},
     {"evidence", bb_cmd_evidence, NULL, "show and verify attestation reports offline"},
     {"policy", bb_cmd_policy, NULL, "check and explain policies"},
-    {"sim", bb_cmd_sim, NULL, "the simulated TEE, for development and tests"},
-    {"demo", NULL, "blindbox-demo", "all steps with the simulated TEE, then every refusal, on loopback"},
 };
 
 static int help(FILE *out) {

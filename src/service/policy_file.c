@@ -1,0 +1,108 @@
+#include "service/policy_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static enum bb_status cannot(struct bb_error *err, const char *path, const char *why) {
+    return bb_fail(err, BB_USAGE, "policy", NULL, path, "cannot read %s: %s", path, why);
+}
+
+/* Reads a whole file of at most BB_POLICY_JSON_MAX bytes; `own`: only if it is safely the user's. */
+static enum bb_status read_file(const char *path, bool own, uint8_t **data, size_t *len,
+                                struct bb_error *err) {
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return cannot(err, path, strerror(errno));
+    FILE *in = fdopen(fd, "rb");
+    if (in == NULL || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+        if (in != NULL)
+            (void)fclose(in);
+        else
+            (void)close(fd);
+        return cannot(err, path, "not a regular file");
+    }
+    if (own && (st.st_uid != geteuid() || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)) {
+        (void)fclose(in);
+        return cannot(err, path, "it must be yours and writable by nobody else");
+    }
+    uint8_t *buf = malloc(BB_POLICY_JSON_MAX + 1);
+    size_t n = buf == NULL ? 0 : fread(buf, 1, BB_POLICY_JSON_MAX + 1, in);
+    (void)fclose(in);
+    if (buf == NULL || n > BB_POLICY_JSON_MAX) {
+        free(buf);
+        return cannot(err, path, "it is too large");
+    }
+    *data = buf;
+    *len = n;
+    return BB_OK;
+}
+
+static enum bb_status add_cce_file(struct bb_policy *policy, const char *policy_path,
+                                   struct bb_error *err) {
+    char path[PATH_MAX];
+    uint8_t *data = NULL;
+    size_t len = 0;
+    const char *name = policy->cce_policy_file;
+    const char *slash = strrchr(policy_path, '/');
+    int folder = slash == NULL || name[0] == '/' ? 0 : (int)(slash - policy_path) + 1;
+    int n = snprintf(path, sizeof path, "%.*s%s", folder, policy_path, name);
+    if (n < 0 || (size_t)n >= sizeof path)
+        return cannot(err, name, "the path is too long");
+    BB_TRY(read_file(path, false, &data, &len, err));
+    enum bb_status status = bb_policy_host_data_from(policy, bb_span(data, len), err);
+    free(data);
+    return status;
+}
+
+static enum bb_status load(const char *path, bool own, struct bb_policy **out,
+                           struct bb_error *err) {
+    uint8_t *data = NULL;
+    size_t len = 0;
+    struct bb_policy *policy = NULL;
+    BB_TRY(read_file(path, own, &data, &len, err));
+    enum bb_status status = bb_policy_parse(bb_span(data, len), &policy, err);
+    free(data);
+    if (status == BB_OK && policy->cce_policy_file != NULL)
+        status = add_cce_file(policy, path, err);
+    if (status != BB_OK) {
+        bb_policy_free(policy);
+        return status;
+    }
+    *out = policy;
+    return BB_OK;
+}
+
+/* False if there is no such file. */
+static bool user_policy(char *path, size_t cap) {
+    const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+    int n = -1;
+    if (config != NULL && config[0] == '/')
+        n = snprintf(path, cap, "%s/blindbox/policy.json", config);
+    else if (home != NULL && home[0] == '/')
+        n = snprintf(path, cap, "%s/.config/blindbox/policy.json", home);
+    return n > 0 && (size_t)n < cap && access(path, F_OK) == 0;
+}
+
+enum bb_status bb_policy_load(const char *path, struct bb_policy **out, char *source, size_t cap,
+                              struct bb_error *err) {
+    char own[PATH_MAX];
+    const char *env = getenv("BLINDBOX_POLICY");
+    if (path == NULL && env != NULL && env[0] != '\0')
+        path = env;
+    if (path != NULL) {
+        (void)snprintf(source, cap, "%s", path);
+        return load(path, false, out, err);
+    }
+    if (user_policy(own, sizeof own)) {
+        (void)snprintf(source, cap, "%s", own);
+        return load(own, true, out, err);
+    }
+    bb_copy_text(source, cap, "none: the defaults, which name no code");
+    return bb_policy_new(out, err);
+}

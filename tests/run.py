@@ -1,0 +1,117 @@
+"""The one test runner: every test program and script, in the release build and then with ASan and
+UBSan. The last line is 'N passed, N failed, N skipped'; a skip is shown, loudly, and never counts as
+passed."""
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+FULL = "--full" in sys.argv
+REPLAY_ROUNDS = "20000" if FULL else "2000"
+PROGRAM_TIMEOUT = 3600 if FULL else 600
+total = {"passed": 0, "failed": 0, "skipped": 0}
+
+SANITIZERS = {
+    "ASAN_OPTIONS": "abort_on_error=1:detect_leaks=1:strict_string_checks=1",
+    "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+}
+
+
+def count(kind, name, detail=""):
+    total[kind] += 1
+    if kind == "failed":
+        print(f"FAILED   {name}\n{detail}", flush=True)
+    elif kind == "skipped":
+        print(f"SKIPPED  {name}: {detail}", flush=True)
+
+
+def run(command, build, env=None):
+    """(exit code, output) of a command that must end in time."""
+    variables = {**os.environ, **SANITIZERS, "BLINDBOX": str(ROOT / build / "blindbox"),
+                 "BLINDBOX_BUILD": str(ROOT / build), **(env or {})}
+    variables.pop("BLINDBOX_POLICY", None)
+    if FULL:
+        variables["BLINDBOX_FULL"] = "1"
+    try:
+        done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True,
+                              errors="replace", timeout=PROGRAM_TIMEOUT)
+        return done.returncode, done.stdout + done.stderr
+    except subprocess.TimeoutExpired:
+        return -1, f"not done after {PROGRAM_TIMEOUT} s"
+
+
+def cmocka(program, build):
+    """A unit test program: one case a test function."""
+    name = f"{build}: {program.name}"
+    code, out = run([str(program)], build)
+    for kind, mark in (("passed", r"^\[       OK \]"), ("failed", r"^\[  FAILED  \] test_"),
+                       ("skipped", r"^\[  SKIPPED \] test_")):
+        lines = [line for line in out.splitlines() if re.match(mark, line)]
+        unique = len(lines) if kind == "passed" else len(set(lines))
+        for _ in range(unique):
+            count(kind, name, out if kind == "failed" else "see BLINDBOX_VECTORS")
+    if code != 0 and not re.search(r"^\[  FAILED  \]", out, re.M):
+        count("failed", name, f"exit {code}\n{out[-4000:]}")
+    if code == 0 and "[       OK ]" not in out and "SKIPPED" not in out:
+        count("failed", name, "it ran no test")
+
+
+def script(path, build):
+    """A script that prints 'ok NAME', 'FAIL NAME: why' or 'skip NAME: why'."""
+    name = f"{build}: {path.relative_to(ROOT)}"
+    code, out = run([sys.executable, str(path)], build)
+    seen = 0
+    for line in out.splitlines():
+        for word, kind in (("ok ", "passed"), ("FAIL ", "failed"), ("skip ", "skipped")):
+            if line.startswith(word):
+                seen += 1
+                count(kind, f"{name}: {line[len(word):]}", "" if kind == "failed" else line)
+    if seen == 0 or (code != 0 and "FAIL " not in out):
+        count("failed", name, f"exit {code}\n{out[-4000:]}")
+
+
+def replay(program, build, corpus):
+    name = program.name.removeprefix("replay_")
+    files = sorted(str(f) for f in (corpus / name).glob("*")) if (corpus / name).exists() else []
+    files += sorted(str(f) for f in (ROOT / "fuzz" / "corpus" / name).glob("*"))
+    code, out = run([str(program), REPLAY_ROUNDS, *files], build)
+    label = f"{build}: fuzz replay {name}, {len(files)} seeds"
+    count("passed" if code == 0 else "failed", label, f"exit {code}\n{out[-4000:]}")
+
+
+def one_build(build, corpus):
+    print(f"== {build}", flush=True)
+    for program in sorted((ROOT / build / "tests").glob("test_*")):
+        if program.is_file():
+            cmocka(program, build)
+    for path in sorted((ROOT / "tests" / "vectors").glob("*_vectors.py")):
+        script(path, build)
+    for path in sorted((ROOT / "tests" / "e2e").glob("test_*.py")):
+        script(path, build)
+    for program in sorted((ROOT / build / "fuzz").glob("replay_*")):
+        if program.is_file():
+            replay(program, build, corpus)
+
+
+def main():
+    print("== sources", flush=True)
+    for path in sorted((ROOT / "tests" / "source").glob("*.py")):
+        script(path, "build")
+    with tempfile.TemporaryDirectory() as folder:
+        corpus = pathlib.Path(folder)
+        seeds = ROOT / "fuzz" / "seeds.py"
+        if seeds.exists():
+            code, out = run([sys.executable, str(seeds), str(corpus)], "build")
+            if code != 0:
+                count("failed", "fuzz seeds", out)
+        for build in ("build", "build-asan"):
+            one_build(build, corpus)
+    print(f"{total['passed']} passed, {total['failed']} failed, {total['skipped']} skipped")
+    return 1 if total["failed"] or not total["passed"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
