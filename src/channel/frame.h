@@ -3,19 +3,10 @@
 #define BB_CHANNEL_FRAME_H
 
 #include "channel/binding.h"
+#include "channel/limits.h"
 
 #define BB_ALPN "blindbox/1"
-#define BB_REQUEST_MAX 4096     /* body; checked before memory is taken */
-#define BB_RESPONSE_MAX 262144  /* body */
-#define BB_CONFIG_MAX 4096
-#define BB_TOKEN_MAX 16384
 #define BB_NONCE_SIZE 32
-#define BB_KINDS_MAX 8
-#define BB_APPS_MAX 4
-#define BB_HAVE_MAX 16
-#define BB_WAIT_MS_MIN 1000
-#define BB_WAIT_MS_MAX 120000
-#define BB_WAIT_MS_DEFAULT 30000
 #define BB_START_FRAME "\x00\x00\x00\x05\xa2\x01\x01\x02\x00"
 #define BB_START_FRAME_SIZE 9
 
