@@ -2,6 +2,7 @@
 
 #include "appraise/rules_snp.h"
 #include "base/hex.h"
+#include "evidence/kinds.h"
 #include "evidence/snp/chain.h"
 
 #include <stdio.h>
@@ -24,8 +25,25 @@ static void time_text(int64_t seconds, char *out, size_t cap) {
         bb_copy_text(out, cap, "unknown time");
 }
 
+/* Evidence of a kind that this build can tell apart but not verify is refused by its name. */
+static bool is_other_kind(struct appraisal *a, struct bb_span raw) {
+    const struct bb_evidence_form *form = bb_evidence_form(raw);
+    if (form == NULL || form->verified_here)
+        return false;
+    /* A policy that names its kinds did not name this one (none of these has a name there but
+     * azure-hcl); without such a list the kind is merely unknown to this build. */
+    bool unnamed = a->policy->evidence_given &&
+                   !(strcmp(form->name, "azure-hcl") == 0 && a->policy->kind_azure_hcl);
+    bb_check_fail(a->r, unnamed ? BB_CHECK_FORMAT : BB_CHECK_VERSION,
+                  unnamed ? BB_NOT_AN_ENCLAVE : BB_UNSUPPORTED_EVIDENCE, "an SEV-SNP report",
+                  form->text, "the evidence looks like %s", form->text);
+    return true;
+}
+
 /* Stage 1. False if there is no report to go on with. */
 static bool structure(struct appraisal *a, struct bb_span raw) {
+    if (is_other_kind(a, raw))
+        return false;
     struct bb_error err = {0};
     enum bb_status status = bb_snp_report_parse(raw, &a->report, &err);
     char found[16];

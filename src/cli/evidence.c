@@ -5,7 +5,6 @@
 
 #include "base/hex.h"
 #include "base/rfc3339.h"
-#include "evidence/kinds.h"
 #include "evidence/snp/certtable.h"
 #include "service/policy_file.h"
 
@@ -159,21 +158,6 @@ static enum bb_status load_auxblob(struct run *run, struct bb_error *err) {
     return BB_OK;
 }
 
-/* Evidence of a kind that this build can tell apart but not verify is refused by its name. */
-static bool refuse_other_kind(struct run *run) {
-    const struct bb_evidence_form *form = bb_evidence_form(bb_blob_span(&run->evidence));
-    if (form == NULL || form->verified_here)
-        return false;
-    bool named = run->policy->evidence_given &&
-                 !(strcmp(form->name, "azure-hcl") == 0 && run->policy->kind_azure_hcl);
-    run->result = (struct bb_result){0};
-    bb_check_fail(&run->result, named ? BB_CHECK_FORMAT : BB_CHECK_VERSION,
-                  named ? BB_NOT_AN_ENCLAVE : BB_UNSUPPORTED_EVIDENCE, "an SEV-SNP report",
-                  form->text, "the file looks like %s", form->text);
-    bb_result_close(&run->result);
-    return true;
-}
-
 static enum bb_status verify(struct run *run, struct bb_error *err) {
     struct bb_expectation expect;
     int64_t now = 0;
@@ -183,8 +167,6 @@ static enum bb_status verify(struct run *run, struct bb_error *err) {
     BB_TRY(load_auxblob(run, err));
     if (run->evidence.len != BB_SNP_REPORT_SIZE)
         bb_blob_decode_text(&run->evidence);
-    if (refuse_other_kind(run))
-        return BB_OK;
     struct bb_collateral collateral = {run->store.certs, run->store.n_certs, run->store.crls,
                                        run->store.n_crls};
     /* The class is in the result; this function fails only before there is one. */

@@ -22,6 +22,7 @@ struct command {
 static const struct command commands[] = {
     {"evidence", bb_cmd_evidence, NULL, "show and verify attestation reports offline"},
     {"policy", bb_cmd_policy, NULL, "check and explain policies"},
+    {"sim", bb_cmd_sim, NULL, "the simulated TEE, for development and tests"},
 };
 
 static int help(FILE *out) {

@@ -34,12 +34,12 @@ static bool is_cose(struct bb_span s) {
 }
 
 static const struct bb_evidence_form forms[] = {
-    {"sev-snp", "an SEV-SNP report", is_snp, true},
     {"azure-hcl", "an Azure HCL report", is_hcl, false},
     {"tdx", "a TDX quote", is_tdx, false},
     {"sgx", "an SGX quote", is_sgx, false},
     {"jwt", "a signed token", is_jwt, false},
     {"cose", "a COSE document", is_cose, false},
+    {"sev-snp", "an SEV-SNP report", is_snp, true}, /* known by its length alone: last */
 };
 
 const struct bb_evidence_form *bb_evidence_form(struct bb_span bytes) {
