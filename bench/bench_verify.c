@@ -1,5 +1,6 @@
 /* Report verification with a cached chain against a bare P-384 verification of the same library, in
- * one run: medians of five rounds. Prints JSON. Arguments: REPORT VEK ASK ARK SECONDS-SINCE-1970. */
+ * one run: medians of five rounds. Prints JSON. Arguments: REPORT VEK ASK ARK SECONDS-SINCE-1970.
+ */
 #include "appraise/appraise.h"
 #include "crypto/cert.h"
 #include "evidence/snp/chain.h"

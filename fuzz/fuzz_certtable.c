@@ -13,8 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         abort();
     for (size_t i = 0; i < table.count; i++) {
         struct bb_span d = table.entry[i].data;
-        if (d.ptr < data + (table.count + 1) * 24 || d.len > size ||
-            d.ptr > data + size - d.len)
+        if (d.ptr < data + (table.count + 1) * 24 || d.len > size || d.ptr > data + size - d.len)
             abort();
     }
     return 0;

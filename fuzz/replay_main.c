@@ -1,5 +1,5 @@
-/* Runs a fuzz target over files, and over mutations of them with a fixed seed: a bounded, repeatable
- * stand-in for the fuzzer in the normal tests. Arguments: ROUNDS FILE... */
+/* Runs a fuzz target over files, and over mutations of them with a fixed seed: a bounded,
+ * repeatable stand-in for the fuzzer in the normal tests. Arguments: ROUNDS FILE... */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,10 +37,18 @@ static void mutate(const uint8_t *seed, size_t seed_len, unsigned long rounds) {
         for (uint64_t n = next() % 4 + 1; len > 0 && n > 0; n--) {
             size_t at = next() % len;
             switch (next() % 4) {
-            case 0: data[at] ^= (uint8_t)(1U << next() % 8); break;
-            case 1: data[at] = (uint8_t)next(); break;
-            case 2: len = at; break;
-            default: memset(data + at, next() % 2 == 0 ? 0xff : 0, next() % (len - at)); break;
+            case 0:
+                data[at] ^= (uint8_t)(1U << next() % 8);
+                break;
+            case 1:
+                data[at] = (uint8_t)next();
+                break;
+            case 2:
+                len = at;
+                break;
+            default:
+                memset(data + at, next() % 2 == 0 ? 0xff : 0, next() % (len - at));
+                break;
             }
         }
         run(data, len);

@@ -38,12 +38,12 @@ enum bb_status {
 
 /* What failed. Texts are NUL-terminated, printable ASCII: bytes of a peer are escaped. */
 struct bb_error {
-    enum bb_status status;        /* class; BB_OK if nothing failed yet */
-    size_t offset;                /* byte offset of `field` in the evidence, 0 where it has none */
-    char field[BB_FIELD_MAX];     /* the specification's name: "SIGNATURE_ALGO", "measurements" */
-    char expected[BB_VALUE_MAX];  /* short; hex for bytes */
-    char found[BB_VALUE_MAX];     /* short; hex for bytes */
-    char text[BB_TEXT_MAX];       /* one sentence, no full stop */
+    enum bb_status status;       /* class; BB_OK if nothing failed yet */
+    size_t offset;               /* byte offset of `field` in the evidence, 0 where it has none */
+    char field[BB_FIELD_MAX];    /* the specification's name: "SIGNATURE_ALGO", "measurements" */
+    char expected[BB_VALUE_MAX]; /* short; hex for bytes */
+    char found[BB_VALUE_MAX];    /* short; hex for bytes */
+    char text[BB_TEXT_MAX];      /* one sentence, no full stop */
 };
 
 /* "DebugMode", ...; "Ok" for BB_OK; "Unknown" for a number outside the table. Static storage. */

@@ -17,17 +17,17 @@ struct bb_collateral {
 
 /* What the evidence must be bound to. */
 struct bb_expectation {
-    bool on_connection;         /* channel: a mismatch is ChannelBindingMismatch */
+    bool on_connection; /* channel: a mismatch is ChannelBindingMismatch */
     bool has_report_data;
     uint8_t report_data[64];
-    bool outside_upstream;      /* flags bit 0 */
-    bool has_config_digest;     /* channel: SHA-384 of config */
+    bool outside_upstream;  /* flags bit 0 */
+    bool has_config_digest; /* channel: SHA-384 of config */
     uint8_t config_digest[48];
     enum bb_evidence_kind kind; /* kind the peer stated; 0 for a file: the root decides */
 };
 
-/* Appraises a report. Always fills `result` (checks, verdict, class); the return value is its class,
- * BB_OK on acceptance. `skip` has bit n set for a check that the caller leaves out. */
+/* Appraises a report. Always fills `result` (checks, verdict, class); the return value is its
+ * class, BB_OK on acceptance. `skip` has bit n set for a check that the caller leaves out. */
 BB_MUST_USE enum bb_status bb_appraise_snp(struct bb_span report,
                                            const struct bb_collateral *collateral,
                                            const struct bb_policy *policy, int64_t now,

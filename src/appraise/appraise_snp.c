@@ -53,8 +53,7 @@ static bool structure(struct appraisal *a, struct bb_span raw) {
         bb_check_pass(a->r, BB_CHECK_VERSION, "2 to 5", found);
         return true;
     }
-    enum bb_check_id id =
-        status == BB_UNSUPPORTED_EVIDENCE ? BB_CHECK_VERSION : BB_CHECK_FORMAT;
+    enum bb_check_id id = status == BB_UNSUPPORTED_EVIDENCE ? BB_CHECK_VERSION : BB_CHECK_FORMAT;
     bb_check_fail(a->r, id, status, err.expected, err.found, "%s at offset 0x%zx: %s", err.field,
                   err.offset, err.text);
     return false;
@@ -100,8 +99,7 @@ static bool simulated_ok(const struct appraisal *a) {
 }
 
 static bool vendor_ok(const struct appraisal *a) {
-    return a->policy->kind_sev_snp &&
-           (a->expect->kind == 0 || a->expect->kind == BB_KIND_SEV_SNP);
+    return a->policy->kind_sev_snp && (a->expect->kind == 0 || a->expect->kind == BB_KIND_SEV_SNP);
 }
 
 /* The root says of which kind the evidence is; a kind that the policy's "evidence" does not name is
@@ -246,14 +244,16 @@ static void fit(struct appraisal *a) {
     bb_tcb_text(a->report.reported_tcb, p->info.product, found, sizeof found);
     fit_row(a, BB_CHECK_TCB, p->fit.tcb, expected, found);
     if (p->info.signer == BB_SNP_SIGNER_VLEK) {
-        bb_check_note(a->r, BB_CHECK_CHIP_ID, BB_OUTCOME_NOT_APPLICABLE, "a VLEK belongs to no chip");
+        bb_check_note(a->r, BB_CHECK_CHIP_ID, BB_OUTCOME_NOT_APPLICABLE,
+                      "a VLEK belongs to no chip");
     } else {
         bb_hex_encode(BB_SPAN_OF(p->info.chip_id), expected, sizeof expected);
         bb_hex_encode(a->report.chip_id, found, sizeof found);
         fit_row(a, BB_CHECK_CHIP_ID, p->fit.chip_id, expected, found);
     }
     fit_row(a, BB_CHECK_PRODUCT, p->fit.product, bb_snp_product_name(p->info.product),
-            a->report.has_cpuid ? bb_snp_product_name(a->report.product) : "not stated (version 2)");
+            a->report.has_cpuid ? bb_snp_product_name(a->report.product)
+                                : "not stated (version 2)");
     fit_row(a, BB_CHECK_SIGNER, p->info.signer == a->report.signer,
             bb_snp_signer_name(p->info.signer), bb_snp_signer_name(a->report.signer));
 }
@@ -316,13 +316,12 @@ static void apply_skips(struct bb_result *r, uint64_t skip) {
 static void all_checks(struct appraisal *a, struct bb_span raw) {
     if (!structure(a, raw))
         return;
-    struct bb_snp_need need = {.signer = a->report.signer,
-                               .report = &a->report,
-                               .simulated_roots = a->policy->simulated_roots.data,
-                               .n_simulated_roots = a->policy->allow_simulated
-                                                        ? a->policy->simulated_roots.count
-                                                        : 0,
-                               .now = a->now};
+    struct bb_snp_need need = {
+        .signer = a->report.signer,
+        .report = &a->report,
+        .simulated_roots = a->policy->simulated_roots.data,
+        .n_simulated_roots = a->policy->allow_simulated ? a->policy->simulated_roots.count : 0,
+        .now = a->now};
     bb_snp_certs_choose(a->certs, &need, &a->path);
     kind(a);
     collateral(a);
@@ -354,7 +353,8 @@ enum bb_status bb_appraise_snp_with(struct bb_span report, struct bb_snp_certs *
     return result->status;
 }
 
-enum bb_status bb_appraise_snp(struct bb_span report, const struct bb_collateral *collateral_at_hand,
+enum bb_status bb_appraise_snp(struct bb_span report,
+                               const struct bb_collateral *collateral_at_hand,
                                const struct bb_policy *policy, int64_t now,
                                const struct bb_expectation *expect, uint64_t skip,
                                struct bb_result *result) {
@@ -362,8 +362,7 @@ enum bb_status bb_appraise_snp(struct bb_span report, const struct bb_collateral
     *result = (struct bb_result){.verdict = BB_VERDICT_REFUSED, .status = BB_INTERNAL};
     BB_TRY(bb_snp_certs_new(collateral_at_hand->certs, collateral_at_hand->n_certs,
                             collateral_at_hand->crls, collateral_at_hand->n_crls, &certs, NULL));
-    enum bb_status status =
-        bb_appraise_snp_with(report, certs, policy, now, expect, skip, result);
+    enum bb_status status = bb_appraise_snp_with(report, certs, policy, now, expect, skip, result);
     bb_snp_certs_free(certs);
     return status;
 }

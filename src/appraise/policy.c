@@ -12,7 +12,8 @@ enum bb_status bb_policy_new(struct bb_policy **out, struct bb_error *err) {
         return bb_fail_internal(err, "memory for a policy");
     p->kind_sev_snp = true;
     p->vmpl = 1U << 0;
-    p->products = 1U << BB_SNP_PRODUCT_MILAN | 1U << BB_SNP_PRODUCT_GENOA | 1U << BB_SNP_PRODUCT_TURIN;
+    p->products =
+        1U << BB_SNP_PRODUCT_MILAN | 1U << BB_SNP_PRODUCT_GENOA | 1U << BB_SNP_PRODUCT_TURIN;
     p->signers = 1U << BB_SNP_SIGNER_VCEK | 1U << BB_SNP_SIGNER_VLEK;
     for (unsigned v = BB_SNP_VERSION_MIN; v <= BB_SNP_VERSION_MAX; v++)
         p->report_versions |= 1U << v;
@@ -27,9 +28,9 @@ void bb_policy_free(struct bb_policy *p) {
     if (p == NULL)
         return;
     struct bb_policy_digests *lists[] = {
-        &p->measurements,   &p->id_key_digests,  &p->author_key_digests, &p->host_data,
-        &p->config_digests, &p->simulated_roots, &p->chip_ids,           &p->family_ids,
-        &p->image_ids};
+        &p->measurements, &p->id_key_digests, &p->author_key_digests,
+        &p->host_data,    &p->config_digests, &p->simulated_roots,
+        &p->chip_ids,     &p->family_ids,     &p->image_ids};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         free(lists[i]->data);
     free(p->cce_policy_file);

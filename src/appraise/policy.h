@@ -1,6 +1,6 @@
 /* Policy `blindbox.policy/1`: what a relying party expects. Parsed strictly from JSON: unknown and
- * duplicate keys, wrong types and wrong lengths are refused. Pure: files named in it are read by the
- * caller through bb_policy_host_data_from(). */
+ * duplicate keys, wrong types and wrong lengths are refused. Pure: files named in it are read by
+ * the caller through bb_policy_host_data_from(). */
 #ifndef BB_APPRAISE_POLICY_H
 #define BB_APPRAISE_POLICY_H
 
@@ -13,15 +13,15 @@
 typedef uint32_t bb_bits;
 
 enum bb_evidence_kind { /* numbers of channel.md */
-    BB_KIND_SEV_SNP = 1,
-    BB_KIND_AZURE_HCL = 2,
-    BB_KIND_SIMULATED = 255,
+                        BB_KIND_SEV_SNP = 1,
+                        BB_KIND_AZURE_HCL = 2,
+                        BB_KIND_SIMULATED = 255,
 };
 
 /* A list of byte strings of one size. `given` false: the key is absent (not requested). */
 struct bb_policy_digests {
     bool given;
-    size_t size;   /* bytes of each */
+    size_t size; /* bytes of each */
     size_t count;
     uint8_t *data; /* count * size */
 };
@@ -29,7 +29,7 @@ struct bb_policy_digests {
 enum bb_tri { BB_ANY = 0, BB_MUST, BB_MUST_NOT };
 
 struct bb_policy_minimum_tcb {
-    bool given;                       /* the key is there */
+    bool given;                             /* the key is there */
     bool has_product[BB_SNP_PRODUCT_COUNT]; /* this product is listed */
     uint8_t part[BB_SNP_PRODUCT_COUNT][BB_SNP_TCB_PARTS];
 };
@@ -44,18 +44,18 @@ struct bb_policy_guest {
 };
 
 struct bb_policy {
-    uint8_t sha256[32];    /* of the JSON text */
+    uint8_t sha256[32]; /* of the JSON text */
     bool evidence_given;
     bool kind_sev_snp, kind_azure_hcl, kind_simulated; /* kinds that "evidence" allows */
     struct bb_policy_digests measurements, id_key_digests, author_key_digests; /* 48 */
-    struct bb_policy_digests host_data;      /* 32 */
-    char *cce_policy_file;                   /* NULL if absent */
-    struct bb_policy_digests config_digests; /* 48 */
+    struct bb_policy_digests host_data;                                        /* 32 */
+    char *cce_policy_file;                                                     /* NULL if absent */
+    struct bb_policy_digests config_digests;                                   /* 48 */
     bool allow_simulated;
     struct bb_policy_digests simulated_roots; /* 32 */
     struct bb_policy_minimum_tcb minimum_tcb, minimum_launch_tcb;
     struct bb_policy_guest guest;
-    uint64_t platform_required, platform_forbidden; /* bits of PLATFORM_INFO */
+    uint64_t platform_required, platform_forbidden;   /* bits of PLATFORM_INFO */
     bb_bits vmpl, products, signers, report_versions; /* bit n; products by enum bb_snp_product */
     struct bb_policy_digests chip_ids;                /* 64 bytes, or 8 for Turin: zero-padded */
     struct bb_policy_digests family_ids, image_ids;   /* 16 */
@@ -75,11 +75,11 @@ BB_MUST_USE enum bb_status bb_policy_parse(struct bb_span json, struct bb_policy
                                            struct bb_error *err);
 void bb_policy_free(struct bb_policy *policy); /* NULL-safe */
 /* Adds one expected measurement (48 bytes), as --measurement does. */
-BB_MUST_USE enum bb_status bb_policy_add_measurement(struct bb_policy *policy, struct bb_span digest,
-                                                     struct bb_error *err);
+BB_MUST_USE enum bb_status bb_policy_add_measurement(struct bb_policy *policy,
+                                                     struct bb_span digest, struct bb_error *err);
 /* Content of cce_policy_file: its SHA-256 becomes (or must be among) host_data. */
-BB_MUST_USE enum bb_status bb_policy_host_data_from(struct bb_policy *policy, struct bb_span content,
-                                                    struct bb_error *err);
+BB_MUST_USE enum bb_status bb_policy_host_data_from(struct bb_policy *policy,
+                                                    struct bb_span content, struct bb_error *err);
 /* True if the policy names expected code. */
 bool bb_policy_names_code(const struct bb_policy *policy);
 bool bb_policy_digests_contain(const struct bb_policy_digests *list, struct bb_span value);

@@ -37,12 +37,14 @@ static enum bb_status take_u32(const struct context *c, const json_t *v, uint32_
     return BB_OK;
 }
 
-/* Hex values of exactly `size` bytes (`short_size`, zero-padded, is taken too where it is not 0). */
+/* Hex values of exactly `size` bytes (`short_size`, zero-padded, is taken too where it is not 0).
+ */
 static enum bb_status take_digests(const struct context *c, const json_t *v, size_t size,
                                    size_t short_size, struct bb_policy_digests *out) {
     size_t n = json_array_size(v);
     char expected[64];
-    (void)snprintf(expected, sizeof expected, "a list of hex strings of %zu bytes, none zero", size);
+    (void)snprintf(expected, sizeof expected, "a list of hex strings of %zu bytes, none zero",
+                   size);
     if (!json_is_array(v) || n > BB_POLICY_LIST_MAX)
         return wrong(c, expected, v);
     uint8_t *data = calloc(n == 0 ? 1 : n, size);
@@ -195,8 +197,8 @@ static enum bb_status take_abi(const struct context *c, const json_t *v) {
     const char *text = json_string_value(v);
     unsigned major = 0, minor = 0;
     int end = -1;
-    if (text == NULL || sscanf(text, "%3u.%3u%n", &major, &minor, &end) != 2 ||
-        text[end] != '\0' || major > UINT8_MAX || minor > UINT8_MAX)
+    if (text == NULL || sscanf(text, "%3u.%3u%n", &major, &minor, &end) != 2 || text[end] != '\0' ||
+        major > UINT8_MAX || minor > UINT8_MAX)
         return wrong(c, "\"MAJOR.MINOR\"", v);
     c->p->guest.has_abi_min = true;
     c->p->guest.abi_min_major = (uint8_t)major;
@@ -205,9 +207,17 @@ static enum bb_status take_abi(const struct context *c, const json_t *v) {
 }
 
 static enum bb_status key_guest_policy(const struct context *outer, const json_t *v) {
-    static const char *const known[] = {"debug", "migration", "smt", "single_socket", "cxl",
-                                        "mem_aes_256_xts", "rapl_dis", "ciphertext_hiding",
-                                        "page_swap_disable", "abi_min", NULL};
+    static const char *const known[] = {"debug",
+                                        "migration",
+                                        "smt",
+                                        "single_socket",
+                                        "cxl",
+                                        "mem_aes_256_xts",
+                                        "rapl_dis",
+                                        "ciphertext_hiding",
+                                        "page_swap_disable",
+                                        "abi_min",
+                                        NULL};
     struct bb_policy_guest *g = &outer->p->guest;
     const struct {
         const char *key;
@@ -245,10 +255,9 @@ static enum bb_status key_guest_policy(const struct context *outer, const json_t
 
 static enum bb_status key_platform_info(const struct context *c, const json_t *v) {
     static const char *const known[] = {"required", "forbidden", NULL};
-    static const struct word words[] = {{"smt", 0},          {"tsme", 1},
-                                        {"ecc", 2},          {"rapl_dis", 3},
-                                        {"ciphertext_hiding", 4}, {"alias_check", 5},
-                                        {"tio", 7},          {NULL, 0}};
+    static const struct word words[] = {
+        {"smt", 0},         {"tsme", 1}, {"ecc", 2}, {"rapl_dis", 3}, {"ciphertext_hiding", 4},
+        {"alias_check", 5}, {"tio", 7},  {NULL, 0}};
     static const char expected[] = "smt, tsme, ecc, rapl_dis, ciphertext_hiding, alias_check, tio";
     bb_bits required = 0, forbidden = 0;
     if (!json_is_object(v))

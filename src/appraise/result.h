@@ -33,7 +33,7 @@ struct bb_check {
 /* Caller-owned, no pointers inside. Zeroed = nothing checked, no verdict. */
 struct bb_result {
     enum bb_verdict verdict;
-    enum bb_status status; /* BB_OK if accepted, else the class of the first failed check */
+    enum bb_status status;         /* BB_OK if accepted, else the class of the first failed check */
     enum bb_check_id first_failed; /* meaningful if refused */
     bool simulated;
     struct bb_check checks[BB_CHECK_COUNT];
@@ -47,7 +47,8 @@ bool bb_check_from_name(const char *name, enum bb_check_id *out);
 const char *bb_outcome_name(enum bb_outcome outcome);
 
 /* Record one check; texts may be NULL. A failed check stays failed. */
-void bb_check_pass(struct bb_result *r, enum bb_check_id id, const char *expected, const char *found);
+void bb_check_pass(struct bb_result *r, enum bb_check_id id, const char *expected,
+                   const char *found);
 void bb_check_fail(struct bb_result *r, enum bb_check_id id, enum bb_status status,
                    const char *expected, const char *found, const char *fmt, ...) BB_PRINTF(6, 7);
 void bb_check_note(struct bb_result *r, enum bb_check_id id, enum bb_outcome outcome,

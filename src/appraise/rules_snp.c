@@ -138,7 +138,8 @@ static void platform(const struct bb_rules_input *in, struct bb_result *r) {
         (void)snprintf(expected, sizeof expected, "bits 0x%" PRIx64 " set", p->platform_required);
         refuse_platform(r, expected, found, "a required platform bit is not set");
     } else if ((info & p->platform_forbidden) != 0) {
-        (void)snprintf(expected, sizeof expected, "bits 0x%" PRIx64 " clear", p->platform_forbidden);
+        (void)snprintf(expected, sizeof expected, "bits 0x%" PRIx64 " clear",
+                       p->platform_forbidden);
         refuse_platform(r, expected, found, "a forbidden platform bit is set");
     } else {
         bb_check_pass(r, BB_CHECK_PLATFORM, NULL, found);
@@ -187,8 +188,9 @@ static bool tcb_at_least(struct bb_snp_tcb tcb, enum bb_snp_product product,
     return true;
 }
 
-static bool refuse_low_tcb(const struct bb_rules_input *in, const struct bb_policy_minimum_tcb *want,
-                           struct bb_snp_tcb tcb, const char *which, struct bb_result *r) {
+static bool refuse_low_tcb(const struct bb_rules_input *in,
+                           const struct bb_policy_minimum_tcb *want, struct bb_snp_tcb tcb,
+                           const char *which, struct bb_result *r) {
     enum bb_snp_tcb_part low = BB_SNP_TCB_FMC;
     char expected[64], found[BB_VALUE_MAX];
     if (!want->given)
@@ -214,7 +216,8 @@ static void minimum_tcb(const struct bb_rules_input *in, struct bb_result *r) {
     const struct bb_snp_report *rep = in->report;
     uint8_t reported[BB_SNP_TCB_PARTS] = {0};
     for (int i = 0; i < BB_SNP_TCB_PARTS; i++)
-        (void)bb_snp_tcb_part(rep->reported_tcb, in->product, (enum bb_snp_tcb_part)i, &reported[i]);
+        (void)bb_snp_tcb_part(rep->reported_tcb, in->product, (enum bb_snp_tcb_part)i,
+                              &reported[i]);
     enum bb_snp_tcb_part low = BB_SNP_TCB_FMC;
     /* A host may report less than it runs, never more. */
     if (!tcb_at_least(rep->current_tcb, in->product, reported, &low)) {
@@ -239,7 +242,8 @@ static void minimum_tcb(const struct bb_rules_input *in, struct bb_result *r) {
 
 /* One list of digests against one field. Returns true if it failed. */
 static bool list_rule(struct bb_result *r, enum bb_check_id id, enum bb_status status,
-                      const struct bb_policy_digests *list, struct bb_span value, const char *what) {
+                      const struct bb_policy_digests *list, struct bb_span value,
+                      const char *what) {
     char expected[BB_VALUE_MAX], found[BB_VALUE_MAX];
     if (!list->given)
         return false;

@@ -1,5 +1,5 @@
-/* A provider of evidence on this machine: one const table of operations a kind. Verifiers never link
- * this layer. */
+/* A provider of evidence on this machine: one const table of operations a kind. Verifiers never
+ * link this layer. */
 #ifndef BB_ATTESTER_ATTESTER_H
 #define BB_ATTESTER_ATTESTER_H
 
@@ -22,7 +22,8 @@ struct bb_attester;
 struct bb_attester_ops {
     const char *name; /* "sim" */
     unsigned kind;
-    /* Makes one report. May block (hardware: 8 ms to seconds); calls need no lock of the caller's. */
+    /* Makes one report. May block (hardware: 8 ms to seconds); calls need no lock of the caller's.
+     */
     enum bb_status (*get)(struct bb_attester *self,
                           const uint8_t report_data[BB_SNP_REPORT_DATA_SIZE],
                           struct bb_attestation *out, struct bb_error *err);
@@ -41,7 +42,8 @@ BB_MUST_USE enum bb_status bb_attester_get(struct bb_attester *attester,
 void bb_attester_free(struct bb_attester *attester); /* NULL-safe */
 
 /* The simulated TEE in `dir` (NULL: the default folder). `defect`: a name of the defect table, or
- * NULL for honest evidence. Makes the keys and certificates first, so that get() is not slow once. */
+ * NULL for honest evidence. Makes the keys and certificates first, so that get() is not slow once.
+ */
 BB_MUST_USE enum bb_status bb_attester_sim_new(const char *dir, const char *defect,
                                                struct bb_attester **out, struct bb_error *err);
 

@@ -11,7 +11,8 @@
 
 /* Lower case, NUL-terminated; cut at whole bytes to fit `cap`. */
 void bb_hex_encode(struct bb_span in, char *out, size_t cap);
-/* Digits of either case, an even number, nothing else. False if not, or if more than `cap` bytes. */
+/* Digits of either case, an even number, nothing else. False if not, or if more than `cap` bytes.
+ */
 bool bb_hex_decode(struct bb_span text, uint8_t *out, size_t cap, size_t *len);
 /* Exactly `len` bytes. */
 bool bb_hex_decode_exact(const char *text, uint8_t *out, size_t len);

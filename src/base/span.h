@@ -49,7 +49,8 @@ static inline bool bb_reader_done(const struct bb_reader *r) {
     return !r->failed && r->pos == r->in.len;
 }
 
-/* Appends to caller's memory. The first write that does not fit sets `failed` and writes nothing. */
+/* Appends to caller's memory. The first write that does not fit sets `failed` and writes nothing.
+ */
 struct bb_writer {
     uint8_t *buf;
     size_t cap;

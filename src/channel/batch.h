@@ -1,5 +1,6 @@
-/* One batch: many connections' leaves under one root, one report (channel protocol 3.2 and 4). Pure:
- * randomness is an argument. Runs in the attester process, which alone knows the binding key. */
+/* One batch: many connections' leaves under one root, one report (channel protocol 3.2 and 4).
+ * Pure: randomness is an argument. Runs in the attester process, which alone knows the binding key.
+ */
 #ifndef BB_CHANNEL_BATCH_H
 #define BB_CHANNEL_BATCH_H
 
@@ -10,10 +11,10 @@
 typedef bool (*bb_random_fn)(uint8_t *out, size_t len);
 
 struct bb_batch_input {
-    const uint8_t *leaves; /* n * 48 bytes, as the workers stated them */
-    size_t n;              /* 1..65536 */
-    unsigned form;         /* report_data form of the whole batch: 1, or 0 */
-    uint16_t flags;        /* BB_FLAG_OUTSIDE_UPSTREAM or 0 */
+    const uint8_t *leaves;       /* n * 48 bytes, as the workers stated them */
+    size_t n;                    /* 1..65536 */
+    unsigned form;               /* report_data form of the whole batch: 1, or 0 */
+    uint16_t flags;              /* BB_FLAG_OUTSIDE_UPSTREAM or 0 */
     struct bb_span spki;         /* the gateway's TLS key, 91 bytes */
     struct bb_span binding_spki; /* the attester's own P-256 key, 91 bytes */
     struct bb_span config;       /* CBOR of bb_config_build(), read when the batch is sealed */
@@ -27,13 +28,13 @@ struct bb_batch {
     uint8_t root[BB_MERKLE_NODE];
     uint8_t d[BB_D_SIZE];
     uint8_t report_data[BB_REPORT_DATA_SIZE]; /* what the hardware is asked to sign */
-    uint8_t *tree;     /* bb_merkle_tree_size(depth) bytes */
-    uint32_t *places;  /* places[i]: index of input leaf i */
+    uint8_t *tree;                            /* bb_merkle_tree_size(depth) bytes */
+    uint32_t *places;                         /* places[i]: index of input leaf i */
 };
 
 /* Seals a batch: real leaves at random places, free places filled with fresh random strings, tree,
- * statement, D, report_data. UsageError if n, form, flags or a key is out of range; InternalError if
- * memory, randomness or hashing fails. `out` is written only on success. */
+ * statement, D, report_data. UsageError if n, form, flags or a key is out of range; InternalError
+ * if memory, randomness or hashing fails. `out` is written only on success. */
 BB_MUST_USE enum bb_status bb_batch_new(const struct bb_batch_input *in, bb_random_fn random,
                                         struct bb_batch **out, struct bb_error *err);
 void bb_batch_free(struct bb_batch *batch); /* NULL-safe */

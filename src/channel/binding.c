@@ -13,8 +13,7 @@ bool bb_spki_is_p256(struct bb_span spki) {
     return spki.len == BB_SPKI_SIZE && memcmp(spki.ptr, p256_head, sizeof p256_head) == 0;
 }
 
-bool bb_binding_context(struct bb_span request, const uint8_t salt[BB_SALT_SIZE],
-                        uint8_t out[48]) {
+bool bb_binding_context(struct bb_span request, const uint8_t salt[BB_SALT_SIZE], uint8_t out[48]) {
     struct bb_span parts[] = {request, bb_span(salt, BB_SALT_SIZE)};
     return bb_sha384_parts(parts, 2, out);
 }
@@ -34,11 +33,13 @@ bool bb_binding_leaf(struct bb_span spki, const uint8_t exported[BB_EXPORTED_SIZ
     return bb_binding_binder(spki, exported, binder) && bb_sha384_parts(parts, 3, out);
 }
 
-bool bb_binding_d(const struct bb_statement *s, uint8_t out[BB_D_SIZE]) {
+bool bb_binding_statement(const struct bb_statement *s, uint8_t out[BB_STATEMENT_SIZE]) {
     enum { ROLE_SERVER = 1 };
     static const char label[] = "blindbox/1 statement"; /* its NUL is part of the statement */
-    uint8_t buf[BB_STATEMENT_SIZE], digest[48];
-    struct bb_writer w = bb_writer(buf, sizeof buf);
+    uint8_t digest[48];
+    struct bb_writer w = bb_writer(out, BB_STATEMENT_SIZE);
+    if (s->depth > BB_MERKLE_DEPTH_MAX || (s->flags & ~BB_FLAG_OUTSIDE_UPSTREAM) != 0)
+        return false;
     bb_write_bytes(&w, bb_span(label, sizeof label));
     bb_write_u8(&w, ROLE_SERVER);
     bb_write_u8(&w, (uint8_t)s->depth);
@@ -50,8 +51,12 @@ bool bb_binding_d(const struct bb_statement *s, uint8_t out[BB_D_SIZE]) {
             return false;
         bb_write_bytes(&w, BB_SPAN_OF(digest));
     }
-    return !w.failed && w.len == BB_STATEMENT_SIZE && s->depth <= BB_MERKLE_DEPTH_MAX &&
-           bb_sha384(bb_writer_span(&w), out);
+    return !w.failed && w.len == BB_STATEMENT_SIZE;
+}
+
+bool bb_binding_d(const struct bb_statement *s, uint8_t out[BB_D_SIZE]) {
+    uint8_t statement[BB_STATEMENT_SIZE];
+    return bb_binding_statement(s, statement) && bb_sha384(BB_SPAN_OF(statement), out);
 }
 
 bool bb_binding_runtime(const uint8_t d[BB_D_SIZE], char out[BB_RUNTIME_SIZE + 1]) {
@@ -71,4 +76,41 @@ bool bb_binding_report_data(const uint8_t d[BB_D_SIZE], unsigned form,
     memset(out + 32, 0, 32);
     /* Form 1's tail is one that no other maker of reports uses. */
     return form == 0 || bb_sha256(BB_SPAN_LIT("blindbox/1 report_data"), out + 32);
+}
+
+bool bb_binding_extra_data(const uint8_t d[BB_D_SIZE], uint8_t out[BB_EXTRA_DATA_SIZE]) {
+    static const char label[] = "blindbox/1 tpm-quote"; /* with its NUL */
+    uint8_t buf[sizeof label + BB_RUNTIME_SIZE];
+    char runtime[BB_RUNTIME_SIZE + 1];
+    struct bb_writer w = bb_writer(buf, sizeof buf);
+    if (!bb_binding_runtime(d, runtime))
+        return false;
+    bb_write_bytes(&w, bb_span(label, sizeof label));
+    bb_write_bytes(&w, bb_span(runtime, BB_RUNTIME_SIZE));
+    return !w.failed && bb_sha256(bb_writer_span(&w), out);
+}
+
+bool bb_binding_hcl_user_data(struct bb_span spki, struct bb_span binding_spki,
+                              uint8_t out[BB_HCL_USER_DATA_SIZE]) {
+    static const char label[] = "blindbox/1 hcl"; /* with its NUL */
+    uint8_t buf[sizeof label + 96], digest[48];
+    struct bb_writer w = bb_writer(buf, sizeof buf);
+    const struct bb_span keys[] = {spki, binding_spki};
+    bb_write_bytes(&w, bb_span(label, sizeof label));
+    for (size_t i = 0; i < 2; i++) {
+        if (!bb_spki_is_p256(keys[i]) || !bb_sha384(keys[i], digest))
+            return false;
+        bb_write_bytes(&w, BB_SPAN_OF(digest));
+    }
+    return !w.failed && bb_sha512(bb_writer_span(&w), out);
+}
+
+void bb_binding_anchored_input(const uint8_t d[BB_D_SIZE], const uint8_t binder[48],
+                               uint8_t out[BB_ANCHORED_INPUT_SIZE]) {
+    static const char label[] = "blindbox/1 anchored"; /* with its NUL */
+    struct bb_writer w = bb_writer(out, BB_ANCHORED_INPUT_SIZE);
+    _Static_assert(sizeof label + 96 == BB_ANCHORED_INPUT_SIZE, "label || 0x00 || D || binder");
+    bb_write_bytes(&w, bb_span(label, sizeof label));
+    bb_write_bytes(&w, bb_span(d, BB_D_SIZE));
+    bb_write_bytes(&w, bb_span(binder, 48));
 }

@@ -13,6 +13,9 @@
 #define BB_RUNTIME_SIZE 81
 #define BB_REPORT_DATA_SIZE 64
 #define BB_STATEMENT_SIZE 217
+#define BB_EXTRA_DATA_SIZE 32
+#define BB_HCL_USER_DATA_SIZE 64
+#define BB_ANCHORED_INPUT_SIZE 116
 #define BB_FLAG_OUTSIDE_UPSTREAM 0x0001U /* other bits are reserved and must be zero */
 
 /* True for the one form of key that counts: P-256, named curve, uncompressed, 91 bytes. */
@@ -37,6 +40,8 @@ struct bb_statement {
     struct bb_span config;       /* CBOR as sent */
 };
 
+/* The statement itself: what D is the digest of. */
+BB_MUST_USE bool bb_binding_statement(const struct bb_statement *s, uint8_t out[BB_STATEMENT_SIZE]);
 /* D = SHA-384(statement). */
 BB_MUST_USE bool bb_binding_d(const struct bb_statement *s, uint8_t out[BB_D_SIZE]);
 /* {"blindbox-1":"<b64url(D)>"}, exactly 81 bytes, no terminator. */
@@ -44,5 +49,13 @@ BB_MUST_USE bool bb_binding_runtime(const uint8_t d[BB_D_SIZE], char out[BB_RUNT
 /* report_data of form 0 or 1. */
 BB_MUST_USE bool bb_binding_report_data(const uint8_t d[BB_D_SIZE], unsigned form,
                                         uint8_t out[BB_REPORT_DATA_SIZE]);
+/* A vTPM quote's extraData (3.3). */
+BB_MUST_USE bool bb_binding_extra_data(const uint8_t d[BB_D_SIZE], uint8_t out[BB_EXTRA_DATA_SIZE]);
+/* What a gateway on Azure writes to the TPM before it reads the HCL report (3.3). */
+BB_MUST_USE bool bb_binding_hcl_user_data(struct bb_span spki, struct bb_span binding_spki,
+                                          uint8_t out[BB_HCL_USER_DATA_SIZE]);
+/* The message that the binding key signs in anchored mode (3.4). */
+void bb_binding_anchored_input(const uint8_t d[BB_D_SIZE], const uint8_t binder[48],
+                               uint8_t out[BB_ANCHORED_INPUT_SIZE]);
 
 #endif

@@ -1,5 +1,5 @@
-/* The client's side of blindbox/1 as an engine without I/O, clock or randomness. The caller owns the
- * TLS connection and does, in the order of channel protocol 3.6:
+/* The client's side of blindbox/1 as an engine without I/O, clock or randomness. The caller owns
+ * the TLS connection and does, in the order of channel protocol 3.6:
  *
  *   bb_client_check_tls()   1  after the handshake, before any byte is sent
  *   send bb_client_request() whole
@@ -22,12 +22,12 @@ typedef bool (*bb_exporter_fn)(void *ctx, struct bb_span context, uint8_t out[BB
 
 /* What the TLS layer says about the finished handshake. */
 struct bb_client_tls {
-    bool tls13;           /* the version negotiated is 1.3 */
-    bool resumed;         /* SSL_session_reused(), or a PSK was taken */
-    bool early_data;      /* any was sent or taken */
-    bool x509;            /* the peer showed an X.509 certificate, no raw key */
-    struct bb_span alpn;  /* as selected; empty: none */
-    struct bb_span spki;  /* the leaf certificate's SubjectPublicKeyInfo DER */
+    bool tls13;          /* the version negotiated is 1.3 */
+    bool resumed;        /* SSL_session_reused(), or a PSK was taken */
+    bool early_data;     /* any was sent or taken */
+    bool x509;           /* the peer showed an X.509 certificate, no raw key */
+    struct bb_span alpn; /* as selected; empty: none */
+    struct bb_span spki; /* the leaf certificate's SubjectPublicKeyInfo DER */
 };
 
 /* What to ask for. */
@@ -35,14 +35,16 @@ struct bb_client_wants {
     uint8_t nonce[BB_NONCE_SIZE]; /* from the CSPRNG, never used before */
     uint8_t kinds[BB_KINDS_MAX];  /* preferred first */
     size_t n_kinds;
-    const char *apps[BB_APPS_MAX]; /* application protocols, preferred first; live as long as the call */
+    const char
+        *apps[BB_APPS_MAX]; /* application protocols, preferred first; live as long as the call */
     size_t n_apps;
-    unsigned forms;                /* bit n: report_data form n */
+    unsigned forms; /* bit n: report_data form n */
     uint32_t wait_ms;
 };
 
-/* Kinds and forms that the policy allows and this build verifies, wait BB_WAIT_MS_DEFAULT, application
- * protocol "raw"; the nonce is left zero for the caller. UnsupportedEvidence if no kind is left. */
+/* Kinds and forms that the policy allows and this build verifies, wait BB_WAIT_MS_DEFAULT,
+ * application protocol "raw"; the nonce is left zero for the caller. UnsupportedEvidence if no kind
+ * is left. */
 BB_MUST_USE enum bb_status bb_client_wants_from(const struct bb_policy *policy,
                                                 struct bb_client_wants *out, struct bb_error *err);
 
@@ -61,8 +63,8 @@ BB_MUST_USE enum bb_status bb_client_check_tls(struct bb_client *client,
 /* The request frame with its length, owned by the client. */
 struct bb_span bb_client_request(const struct bb_client *client);
 
-/* Takes bytes of the response. A length of 0 or above the limit is MalformedEvidence before memory is
- * taken; so is a byte after the response, since the peer may send none before start. */
+/* Takes bytes of the response. A length of 0 or above the limit is MalformedEvidence before memory
+ * is taken; so is a byte after the response, since the peer may send none before start. */
 BB_MUST_USE enum bb_status bb_client_feed(struct bb_client *client, struct bb_span in, bool *done,
                                           struct bb_error *err);
 /* The connection ended before `done`: always a failure (PeerUnreachable). */
@@ -80,12 +82,13 @@ struct bb_client_bound {
     uint8_t config_digest[48];
 };
 
-/* Steps 2 to 6, after `done` and bb_client_check_tls(). Classes: MalformedEvidence for a frame, CMW,
- * config or flag out of form; the class of the status for a refusal (retry time in the error's
- * `found`, as "<n> ms"); AttestationRefused for a kind, form or protocol that was not asked for and
- * for an answer that was not asked for (anchored, token); ChannelBindingMismatch if the exporter
- * fails. A path or key that leads elsewhere is no failure here: bb_client_appraise() decides it on
- * the verified report. */
+/* Steps 2 to 6, after `done` and bb_client_check_tls(). Classes: MalformedEvidence for a frame,
+ * CMW, config or flag out of form; the class of the status for a refusal (retry time in the error's
+ * `text` too); NotAnEnclaveError for a kind that was not asked for (SimulatedTee for the simulated
+ * one); AttestationRefused for a form or protocol that was not asked for; StaleEvidence for an
+ * anchored answer, since no D was sent; ChannelBindingMismatch if the exporter fails. A path or key
+ * that leads elsewhere is no failure here: bb_client_appraise() decides it on the verified report.
+ */
 BB_MUST_USE enum bb_status bb_client_bind(struct bb_client *client, bb_exporter_fn exporter,
                                           void *ctx, struct bb_error *err);
 /* NULL before bb_client_bind() succeeded. */

@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-enum { IND_ENDORSEMENT = 2, IND_EVIDENCE = 4, LABELS = 5, DER_MAX = 65536 };
+enum { IND_ENDORSEMENT = 2, IND_EVIDENCE = 4, LABELS = 6, DER_MAX = 65536 };
 
 /* In the order of their encoding: shorter texts first. */
 static const struct {
@@ -17,6 +17,7 @@ static const struct {
     {"ark", "application/pkix-cert", IND_ENDORSEMENT, offsetof(struct bb_cmw, ark)},
     {"ask", "application/pkix-cert", IND_ENDORSEMENT, offsetof(struct bb_cmw, ask)},
     {"crl", "application/pkix-crl", IND_ENDORSEMENT, offsetof(struct bb_cmw, crl)},
+    {"uvm", "application/cose", IND_ENDORSEMENT, offsetof(struct bb_cmw, uvm)},
     {"vek", "application/pkix-cert", IND_ENDORSEMENT, offsetof(struct bb_cmw, vek)},
     {"report", "application/vnd.amd.sev-snp.attestation-report", IND_EVIDENCE,
      offsetof(struct bb_cmw, report)},

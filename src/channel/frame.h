@@ -1,4 +1,5 @@
-/* The messages of blindbox/1 (channel protocol section 2): parsed strictly, built deterministically. */
+/* The messages of blindbox/1 (channel protocol section 2): parsed strictly, built
+ * deterministically. */
 #ifndef BB_CHANNEL_FRAME_H
 #define BB_CHANNEL_FRAME_H
 
@@ -33,14 +34,14 @@ struct bb_request {
     uint8_t kinds[BB_KINDS_MAX];
     size_t n_kinds;
     unsigned want;
-    struct bb_span issuer;             /* empty unless want has bit 2 */
-    struct bb_span have[BB_HAVE_MAX];  /* SHA-256 of certificates the client holds */
+    struct bb_span issuer;            /* empty unless want has bit 2 */
+    struct bb_span have[BB_HAVE_MAX]; /* SHA-256 of certificates the client holds */
     size_t n_have;
-    struct bb_span anchor;             /* empty if absent */
+    struct bb_span anchor; /* empty if absent */
     uint32_t wait_ms;
     struct bb_span apps[BB_APPS_MAX];
     size_t n_apps;
-    unsigned forms;                    /* bit n: report_data form n */
+    unsigned forms; /* bit n: report_data form n */
 };
 
 /* Spans point into `body`. False: malformed (status 1). */
@@ -58,14 +59,14 @@ struct bb_response {
     unsigned depth;
     struct bb_span path;
     struct bb_span app;
-    struct bb_span token;  /* empty if absent */
+    struct bb_span token; /* empty if absent */
     bool has_form;
     unsigned form;
     uint16_t flags;
-    bool anchored;         /* key 13 instead of evidence */
+    bool anchored; /* key 13 instead of evidence */
     struct bb_span anchor_signature;
-    struct bb_span text;   /* refusals: untrusted */
-    uint64_t retry_ms;     /* 0 if absent */
+    struct bb_span text; /* refusals: untrusted */
+    uint64_t retry_ms;   /* 0 if absent */
 };
 
 BB_MUST_USE bool bb_response_parse(struct bb_span body, struct bb_response *out);
@@ -81,7 +82,7 @@ bool bb_config_is_valid(struct bb_span config);
 
 /* Evidence of kinds 1 and 255 as a CMW collection (RFC 9999) with text labels. */
 struct bb_cmw {
-    struct bb_span report, vek, ask, ark, crl; /* empty if absent */
+    struct bb_span report, vek, ask, ark, crl, uvm; /* empty if absent */
 };
 BB_MUST_USE bool bb_cmw_parse(struct bb_span in, struct bb_cmw *out);
 void bb_cmw_build(const struct bb_cmw *cmw, struct bb_writer *w);

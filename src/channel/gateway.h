@@ -3,11 +3,10 @@
  *
  *   REQUEST   bytes -> bb_gateway_conn_feed()
  *   BATCH     bb_gateway_conn_leaf() is to be sealed into a batch; then _answer() or _refuse()
- *   RESPONSE  write bb_gateway_conn_output(), tell _wrote(); a byte from the client before the whole
- *             response is written closes
- *   START     bytes -> _feed(), until exactly the nine bytes of the start frame came
- *   OPEN      the engine is done: dial the upstream, relay unchanged; memory of the exchange is freed
- *   CLOSED    close the connection now (after a refusal: once it is written) */
+ *   RESPONSE  write bb_gateway_conn_output(), tell _wrote(); a byte from the client before the
+ * whole response is written closes START     bytes -> _feed(), until exactly the nine bytes of the
+ * start frame came OPEN      the engine is done: dial the upstream, relay unchanged; memory of the
+ * exchange is freed CLOSED    close the connection now (after a refusal: once it is written) */
 #ifndef BB_CHANNEL_GATEWAY_H
 #define BB_CHANNEL_GATEWAY_H
 
@@ -24,8 +23,8 @@ enum bb_gateway_state {
 
 /* What this gateway offers; the same for all connections; outlives them. */
 struct bb_gateway_offer {
-    unsigned kind;       /* of the attester: 1 or 255 */
-    unsigned form;       /* report_data form of its batches: 1, or 0 */
+    unsigned kind;           /* of the attester: 1 or 255 */
+    unsigned form;           /* report_data form of its batches: 1, or 0 */
     const char *const *apps; /* application protocols it can carry, as in its config */
     size_t n_apps;
     struct bb_span spki; /* its TLS key, 91 bytes */
@@ -57,7 +56,7 @@ enum bb_gateway_state bb_gateway_conn_feed(struct bb_gateway_conn *conn, struct 
 /* In BATCH: this connection's 48 bytes for the batch, and the parsed request. */
 const uint8_t *bb_gateway_conn_leaf(const struct bb_gateway_conn *conn);
 const struct bb_request *bb_gateway_conn_request(const struct bb_gateway_conn *conn);
-/* The application protocol chosen: the first of the request's that the offer has. */
+/* The application protocol chosen: the first of the request's that the offer has; owned by the offer. */
 struct bb_span bb_gateway_conn_app(const struct bb_gateway_conn *conn);
 
 /* What a sealed and signed batch gives to one of its connections. */
@@ -70,7 +69,8 @@ struct bb_gateway_evidence {
     struct bb_span path;
 };
 
-/* BATCH -> RESPONSE. InternalError (and CLOSED) if memory fails or the response would be too large. */
+/* BATCH -> RESPONSE. InternalError (and CLOSED) if memory fails or the response would be too large.
+ */
 BB_MUST_USE enum bb_status bb_gateway_conn_answer(struct bb_gateway_conn *conn,
                                                   const struct bb_gateway_evidence *evidence,
                                                   struct bb_error *err);
@@ -85,8 +85,8 @@ enum bb_gateway_state bb_gateway_conn_wrote(struct bb_gateway_conn *conn, size_t
 
 /* When this state ends at the latest; INT64_MAX in OPEN and CLOSED. */
 int64_t bb_gateway_conn_deadline(const struct bb_gateway_conn *conn);
-/* To be called at the deadline (earlier calls do nothing): BATCH is refused with status 8, every other
- * state closes. Returns the new state. */
+/* To be called at the deadline (earlier calls do nothing): BATCH is refused with status 8, every
+ * other state closes. Returns the new state. */
 enum bb_gateway_state bb_gateway_conn_expire(struct bb_gateway_conn *conn, int64_t now_ms);
 
 /* The status that refused this connection, 0 if none did: for the log. */

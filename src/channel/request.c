@@ -3,8 +3,19 @@
 #include "codec/cbor.h"
 
 /* Keys of the map, and one past the last that is known. */
-enum { K_VERSION = 1, K_NONCE, K_KINDS, K_WANT, K_ISSUER, K_HAVE, K_ANCHOR, K_WAIT, K_APPS, K_FORMS,
-       K_END };
+enum {
+    K_VERSION = 1,
+    K_NONCE,
+    K_KINDS,
+    K_WANT,
+    K_ISSUER,
+    K_HAVE,
+    K_ANCHOR,
+    K_WAIT,
+    K_APPS,
+    K_FORMS,
+    K_END
+};
 
 static bool read_kinds(struct bb_reader *r, struct bb_request *q) {
     if (!bb_cbor_read_array(r, 1, BB_KINDS_MAX, &q->n_kinds))
@@ -57,25 +68,34 @@ static bool read_forms(struct bb_reader *r, struct bb_request *q) {
 static bool read_key(struct bb_reader *r, uint64_t key, struct bb_request *q) {
     uint64_t number = 0;
     switch (key) {
-    case K_VERSION: return bb_cbor_read_uint(r, 1, 1, &number);
-    case K_NONCE: return bb_cbor_read_bytes(r, BB_NONCE_SIZE, BB_NONCE_SIZE, &q->nonce);
-    case K_KINDS: return read_kinds(r, q);
+    case K_VERSION:
+        return bb_cbor_read_uint(r, 1, 1, &number);
+    case K_NONCE:
+        return bb_cbor_read_bytes(r, BB_NONCE_SIZE, BB_NONCE_SIZE, &q->nonce);
+    case K_KINDS:
+        return read_kinds(r, q);
     case K_WANT:
         if (!bb_cbor_read_uint(r, BB_WANT_EVIDENCE, BB_WANT_BOTH, &number))
             return false;
         q->want = (unsigned)number;
         return true;
-    case K_ISSUER: return bb_cbor_read_text(r, 1, 255, &q->issuer);
-    case K_HAVE: return read_have(r, q);
-    case K_ANCHOR: return bb_cbor_read_bytes(r, BB_D_SIZE, BB_D_SIZE, &q->anchor);
+    case K_ISSUER:
+        return bb_cbor_read_text(r, 1, 255, &q->issuer);
+    case K_HAVE:
+        return read_have(r, q);
+    case K_ANCHOR:
+        return bb_cbor_read_bytes(r, BB_D_SIZE, BB_D_SIZE, &q->anchor);
     case K_WAIT:
         if (!bb_cbor_read_uint(r, BB_WAIT_MS_MIN, BB_WAIT_MS_MAX, &number))
             return false;
         q->wait_ms = (uint32_t)number;
         return true;
-    case K_APPS: return read_apps(r, q);
-    case K_FORMS: return read_forms(r, q);
-    default: return false; /* unknown and not negative: refuse */
+    case K_APPS:
+        return read_apps(r, q);
+    case K_FORMS:
+        return read_forms(r, q);
+    default:
+        return false; /* unknown and not negative: refuse */
     }
 }
 
@@ -110,8 +130,8 @@ bool bb_request_parse(struct bb_span body, struct bb_request *out) {
 }
 
 void bb_request_build(const struct bb_request *q, struct bb_writer *w) {
-    size_t pairs = 6U + (q->issuer.len > 0) + (q->n_have > 0) + (q->anchor.len > 0) +
-                   (q->forms != 1U << 1);
+    size_t pairs =
+        6U + (q->issuer.len > 0) + (q->n_have > 0) + (q->anchor.len > 0) + (q->forms != 1U << 1);
     bb_cbor_write_map(w, pairs);
     bb_cbor_write_uint(w, K_VERSION);
     bb_cbor_write_uint(w, 1);

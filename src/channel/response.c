@@ -2,16 +2,38 @@
 
 #include "codec/cbor.h"
 
-enum { K_VERSION = 1, K_STATUS, K_SALT, K_KIND, K_CMW, K_CONFIG, K_BINDING, K_PROOF, K_APP, K_TOKEN,
-       K_FORM, K_FLAGS, K_SIGNATURE, K_TEXT, K_RETRY, K_END };
+enum {
+    K_VERSION = 1,
+    K_STATUS,
+    K_SALT,
+    K_KIND,
+    K_CMW,
+    K_CONFIG,
+    K_BINDING,
+    K_PROOF,
+    K_APP,
+    K_TOKEN,
+    K_FORM,
+    K_FLAGS,
+    K_SIGNATURE,
+    K_TEXT,
+    K_RETRY,
+    K_END
+};
 
 #define BIT(key) (1U << (key))
 
 const char *bb_channel_status_text(unsigned status) {
-    static const char *const texts[] = {
-        "ok", "malformed request", "nothing in common", "busy", "attester dead until reboot",
-        "verifier unavailable", "issuer not configured", "own evidence refused",
-        "deadline passed", "shutting down"};
+    static const char *const texts[] = {"ok",
+                                        "malformed request",
+                                        "nothing in common",
+                                        "busy",
+                                        "attester dead until reboot",
+                                        "verifier unavailable",
+                                        "issuer not configured",
+                                        "own evidence refused",
+                                        "deadline passed",
+                                        "shutting down"};
     return status < sizeof texts / sizeof texts[0] ? texts[status] : "refused";
 }
 
@@ -20,12 +42,13 @@ static bool read_proof(struct bb_reader *r, struct bb_response *p) {
     uint64_t index = 0, depth = 0;
     if (!bb_cbor_read_array(r, 3, 3, &n) || !bb_cbor_read_uint(r, 0, 65535, &index) ||
         !bb_cbor_read_uint(r, 0, BB_MERKLE_DEPTH_MAX, &depth) ||
-        !bb_cbor_read_bytes(r, (size_t)depth * BB_MERKLE_NODE, (size_t)depth * BB_MERKLE_NODE,
-                            &p->path))
+        !bb_cbor_read_bytes(r, 0, (BB_MERKLE_DEPTH_MAX + 1) * BB_MERKLE_NODE, &p->path))
         return false;
+    /* Whether index and path fit the depth is a question of the binding, not of the frame: it is
+     * answered on the verified report (3.6). */
     p->index = (uint32_t)index;
     p->depth = (unsigned)depth;
-    return index < (uint64_t)1 << depth;
+    return true;
 }
 
 static bool read_number(struct bb_reader *r, uint64_t min, uint64_t max, unsigned *out) {
@@ -39,26 +62,43 @@ static bool read_number(struct bb_reader *r, uint64_t min, uint64_t max, unsigne
 static bool read_key(struct bb_reader *r, uint64_t key, struct bb_response *p) {
     unsigned number = 0;
     switch (key) {
-    case K_VERSION: return read_number(r, 1, 1, &number);
-    case K_STATUS: return read_number(r, 0, 255, &p->status);
-    case K_SALT: return bb_cbor_read_bytes(r, BB_SALT_SIZE, BB_SALT_SIZE, &p->salt);
-    case K_KIND: return read_number(r, 1, 255, &p->kind);
-    case K_CMW: return bb_cbor_read_bytes(r, 1, BB_RESPONSE_MAX, &p->cmw);
-    case K_CONFIG: return bb_cbor_read_bytes(r, 1, BB_CONFIG_MAX, &p->config);
-    case K_BINDING: return bb_cbor_read_bytes(r, BB_SPKI_SIZE, BB_SPKI_SIZE, &p->binding_spki);
-    case K_PROOF: return read_proof(r, p);
-    case K_APP: return bb_cbor_read_text(r, 1, 32, &p->app);
-    case K_TOKEN: return bb_cbor_read_text(r, 1, BB_TOKEN_MAX, &p->token);
-    case K_FORM: p->has_form = true; return read_number(r, 0, 1, &p->form);
+    case K_VERSION:
+        return read_number(r, 1, 1, &number);
+    case K_STATUS:
+        return read_number(r, 0, 255, &p->status);
+    case K_SALT:
+        return bb_cbor_read_bytes(r, BB_SALT_SIZE, BB_SALT_SIZE, &p->salt);
+    case K_KIND:
+        return read_number(r, 1, 255, &p->kind);
+    case K_CMW:
+        return bb_cbor_read_bytes(r, 1, BB_RESPONSE_MAX, &p->cmw);
+    case K_CONFIG:
+        return bb_cbor_read_bytes(r, 1, BB_CONFIG_MAX, &p->config);
+    case K_BINDING:
+        return bb_cbor_read_bytes(r, BB_SPKI_SIZE, BB_SPKI_SIZE, &p->binding_spki);
+    case K_PROOF:
+        return read_proof(r, p);
+    case K_APP:
+        return bb_cbor_read_text(r, 1, 32, &p->app);
+    case K_TOKEN:
+        return bb_cbor_read_text(r, 1, BB_TOKEN_MAX, &p->token);
+    case K_FORM:
+        p->has_form = true;
+        return read_number(r, 0, 1, &p->form);
     case K_FLAGS:
         if (!read_number(r, 0, UINT16_MAX, &number))
             return false;
         p->flags = (uint16_t)number;
         return true;
-    case K_SIGNATURE: p->anchored = true; return bb_cbor_read_bytes(r, 64, 64, &p->anchor_signature);
-    case K_TEXT: return bb_cbor_read_text(r, 0, 256, &p->text);
-    case K_RETRY: return bb_cbor_read_uint(r, 0, UINT64_MAX, &p->retry_ms);
-    default: return false;
+    case K_SIGNATURE:
+        p->anchored = true;
+        return bb_cbor_read_bytes(r, 64, 64, &p->anchor_signature);
+    case K_TEXT:
+        return bb_cbor_read_text(r, 0, 256, &p->text);
+    case K_RETRY:
+        return bb_cbor_read_uint(r, 0, UINT64_MAX, &p->retry_ms);
+    default:
+        return false;
     }
 }
 

@@ -52,8 +52,18 @@ static enum bb_status add_skip(struct options *o, const char *name, struct bb_er
     return BB_OK;
 }
 
-enum { OPT_CERTS = 256, OPT_CRL, OPT_POLICY, OPT_MEASUREMENT, OPT_REPORT_DATA, OPT_AT, OPT_SKIP,
-       OPT_AUXBLOB, OPT_JSON, OPT_HELP };
+enum {
+    OPT_CERTS = 256,
+    OPT_CRL,
+    OPT_POLICY,
+    OPT_MEASUREMENT,
+    OPT_REPORT_DATA,
+    OPT_AT,
+    OPT_SKIP,
+    OPT_AUXBLOB,
+    OPT_JSON,
+    OPT_HELP
+};
 
 static const struct option long_options[] = {
     {"certs", required_argument, NULL, OPT_CERTS},
@@ -73,15 +83,30 @@ static enum bb_status take_option(struct run *run, int option, struct bb_error *
     struct options *o = &run->opt;
     switch (option) {
     case OPT_CERTS:
-    case OPT_CRL: return bb_store_add_path(&run->store, optarg, err);
-    case OPT_POLICY: o->policy = optarg; return BB_OK;
-    case OPT_MEASUREMENT: o->measurement = optarg; return BB_OK;
-    case OPT_REPORT_DATA: o->report_data = optarg; return BB_OK;
-    case OPT_AT: o->at = optarg; return BB_OK;
-    case OPT_SKIP: return add_skip(o, optarg, err);
-    case OPT_AUXBLOB: o->auxblob = optarg; return BB_OK;
-    case OPT_JSON: o->json = true; return BB_OK;
-    default: return bb_fail(err, BB_USAGE, NULL, NULL, NULL, "unknown or incomplete option");
+    case OPT_CRL:
+        return bb_store_add_path(&run->store, optarg, err);
+    case OPT_POLICY:
+        o->policy = optarg;
+        return BB_OK;
+    case OPT_MEASUREMENT:
+        o->measurement = optarg;
+        return BB_OK;
+    case OPT_REPORT_DATA:
+        o->report_data = optarg;
+        return BB_OK;
+    case OPT_AT:
+        o->at = optarg;
+        return BB_OK;
+    case OPT_SKIP:
+        return add_skip(o, optarg, err);
+    case OPT_AUXBLOB:
+        o->auxblob = optarg;
+        return BB_OK;
+    case OPT_JSON:
+        o->json = true;
+        return BB_OK;
+    default:
+        return bb_fail(err, BB_USAGE, NULL, NULL, NULL, "unknown or incomplete option");
     }
 }
 
@@ -137,8 +162,7 @@ static enum bb_status expectations(const struct run *run, struct bb_expectation 
                        "not a time of RFC 3339");
     if (run->opt.report_data == NULL)
         return BB_OK;
-    if (!bb_hex_decode_exact(run->opt.report_data, expect->report_data,
-                             sizeof expect->report_data))
+    if (!bb_hex_decode_exact(run->opt.report_data, expect->report_data, sizeof expect->report_data))
         return bb_fail(err, BB_USAGE, "--report-data", "128 hex digits", NULL,
                        "the report data is not 64 bytes in hex");
     expect->has_report_data = true;
@@ -181,7 +205,7 @@ static int print(struct run *run, const struct bb_error *err) {
                   bb_snp_report_parse(bb_blob_span(&run->evidence), &report, NULL) == BB_OK;
     struct bb_result_view view = {.result = &run->result,
                                   .schema = "blindbox.evidence-result/1",
-                                  .kind = !parsed ? "unknown"
+                                  .kind = !parsed                 ? "unknown"
                                           : run->result.simulated ? "simulated"
                                                                   : "sev-snp",
                                   .policy_source = run->policy_source,

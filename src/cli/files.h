@@ -4,8 +4,9 @@
 
 #include "base/error.h"
 
-#define BB_INPUT_FILE_MAX (1U << 20)  /* one input file, and all files of one --certs folder: memory */
-#define BB_INPUT_FILES_MAX 64         /* certificates and CRLs in one run: time */
+#define BB_INPUT_FILE_MAX                                                                          \
+    (1U << 20)                /* one input file, and all files of one --certs folder: memory */
+#define BB_INPUT_FILES_MAX 64 /* certificates and CRLs in one run: time */
 
 struct bb_blob {
     uint8_t *data;
@@ -16,7 +17,9 @@ struct bb_blob {
 BB_MUST_USE enum bb_status bb_blob_read(const char *path, size_t max, struct bb_blob *out,
                                         struct bb_error *err);
 void bb_blob_free(struct bb_blob *blob);
-static inline struct bb_span bb_blob_span(const struct bb_blob *b) { return bb_span(b->data, b->len); }
+static inline struct bb_span bb_blob_span(const struct bb_blob *b) {
+    return bb_span(b->data, b->len);
+}
 
 /* Evidence as bin, hex or base64 text: replaced in place by the bytes. What is neither stays. */
 void bb_blob_decode_text(struct bb_blob *blob);
@@ -33,7 +36,8 @@ struct bb_store {
  * out; false if nothing was found in it. Fails past the limits. */
 BB_MUST_USE enum bb_status bb_store_add(struct bb_store *store, struct bb_span bytes, size_t *found,
                                         struct bb_error *err);
-/* Adds a file, or every .der .pem .crt .crl of a folder (not below it), in the order of their names. */
+/* Adds a file, or every .der .pem .crt .crl of a folder (not below it), in the order of their
+ * names. */
 BB_MUST_USE enum bb_status bb_store_add_path(struct bb_store *store, const char *path,
                                              struct bb_error *err);
 void bb_store_free(struct bb_store *store);

@@ -29,11 +29,12 @@ static int help(FILE *out) {
     (void)fputs("usage: blindbox COMMAND [ARGUMENT]...\n\n", out);
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
         (void)fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].help);
-    (void)fputs("\n'blindbox COMMAND --help' explains a command. Results go to stdout, messages to\n"
-                "stderr; --json gives JSON. Exit codes: 0 accepted, 1 usage, 2 signature or chain,\n"
-                "3 collateral, 4 CRL, 5 policy, 6 freshness or binding, 7 malformed or unsupported,\n"
-                "8 unreachable, 9 simulated TEE not allowed, 75 try again.\n",
-                out);
+    (void)fputs(
+        "\n'blindbox COMMAND --help' explains a command. Results go to stdout, messages to\n"
+        "stderr; --json gives JSON. Exit codes: 0 accepted, 1 usage, 2 signature or chain,\n"
+        "3 collateral, 4 CRL, 5 policy, 6 freshness or binding, 7 malformed or unsupported,\n"
+        "8 unreachable, 9 simulated TEE not allowed, 75 try again.\n",
+        out);
     return out == stdout ? 0 : 1;
 }
 
@@ -56,7 +57,8 @@ static int run_sister(const char *program, char **argv) {
             try_exec(self, (size_t)(slash - self), "/libexec", program, argv);
     }
     try_exec(BB_LIBEXEC, strlen(BB_LIBEXEC), "", program, argv);
-    (void)fprintf(stderr, "blindbox: cannot run %s: %s\n  next      build or install BlindBox whole\n",
+    (void)fprintf(stderr,
+                  "blindbox: cannot run %s: %s\n  next      build or install BlindBox whole\n",
                   program, strerror(errno));
     return 1;
 }

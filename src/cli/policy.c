@@ -8,11 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char usage[] = "usage: blindbox policy lint FILE [--json]\n"
-                            "       blindbox policy show [FILE] [--json]\n"
-                            "\n"
-                            "lint checks a policy and warns of what weakens it (exit 1 if it is not valid);\n"
-                            "show explains what the policy that would be used asks for, defaults included.\n";
+static const char usage[] =
+    "usage: blindbox policy lint FILE [--json]\n"
+    "       blindbox policy show [FILE] [--json]\n"
+    "\n"
+    "lint checks a policy and warns of what weakens it (exit 1 if it is not valid);\n"
+    "show explains what the policy that would be used asks for, defaults included.\n";
 
 struct finding {
     bool (*holds)(const struct bb_policy *p);
@@ -41,14 +42,16 @@ static bool nothing_allowed(const struct bb_policy *p) {
 }
 
 static const struct finding findings[] = {
-    {no_code, "it names no expected code (measurements, id_key_digests): everything is refused with "
-              "MissingReferenceValues"},
+    {no_code,
+     "it names no expected code (measurements, id_key_digests): everything is refused with "
+     "MissingReferenceValues"},
     {host_data_alone, "host_data alone is not code: the host sets it"},
     {no_minimum, "no minimum_tcb: firmware with known flaws is accepted"},
     {simulated, "allow_simulated: a simulated TEE proves nothing about hardware"},
     {no_sim_roots, "allow_simulated without simulated_roots accepts no simulator"},
     {crl_optional, "crl if-present: a revoked certificate may go unseen"},
-    {form_zero, "report_data_forms with 0: other programs in the VM may be able to make such reports"},
+    {form_zero,
+     "report_data_forms with 0: other programs in the VM may be able to make such reports"},
     {debug_allowed, "guest_policy.debug: the host can read the VM's memory"},
     {migration_allowed, "guest_policy.migration: a migration agent can move the VM"},
     {other_vmpl, "vmpl other than 0: less privileged software may ask for reports"},
@@ -123,7 +126,8 @@ static json_t *explain(const struct bb_policy *p, const char *source) {
     (void)json_object_set_new(o, "source", json_string(source));
     (void)json_object_set_new(o, "sha256", json_string(sha));
     (void)json_object_set_new(o, "sev-snp", json_boolean(p->kind_sev_snp));
-    (void)json_object_set_new(o, "simulated", json_boolean(p->kind_simulated && p->allow_simulated));
+    (void)json_object_set_new(o, "simulated",
+                              json_boolean(p->kind_simulated && p->allow_simulated));
     (void)json_object_set_new(o, "simulated_roots", digests(&p->simulated_roots));
     (void)json_object_set_new(o, "measurements", digests(&p->measurements));
     (void)json_object_set_new(o, "id_key_digests", digests(&p->id_key_digests));
@@ -132,7 +136,8 @@ static json_t *explain(const struct bb_policy *p, const char *source) {
     (void)json_object_set_new(o, "config_digests", digests(&p->config_digests));
     (void)json_object_set_new(o, "minimum_tcb", minimum(&p->minimum_tcb));
     (void)json_object_set_new(o, "minimum_launch_tcb", minimum(&p->minimum_launch_tcb));
-    (void)json_object_set_new(o, "debug", json_string(p->guest.debug_allowed ? "allowed" : "refused"));
+    (void)json_object_set_new(o, "debug",
+                              json_string(p->guest.debug_allowed ? "allowed" : "refused"));
     (void)json_object_set_new(o, "migration",
                               json_string(p->guest.migration_allowed ? "allowed" : "refused"));
     (void)json_object_set_new(o, "vmpl", bits(p->vmpl, NULL));

@@ -67,9 +67,8 @@ json_t *bb_report_to_json(const struct bb_snp_report *r) {
     (void)json_object_set_new(o, "author_key_digest", hex(r->author_key_digest));
     (void)json_object_set_new(o, "report_id", hex(r->report_id));
     (void)json_object_set_new(o, "report_id_ma", hex(r->report_id_ma));
-    (void)json_object_set_new(o, "product", r->has_cpuid
-                                                ? json_string(bb_snp_product_name(r->product))
-                                                : json_null());
+    (void)json_object_set_new(
+        o, "product", r->has_cpuid ? json_string(bb_snp_product_name(r->product)) : json_null());
     if (r->has_cpuid) {
         (void)json_object_set_new(o, "cpuid_family", json_integer(r->cpuid_family));
         (void)json_object_set_new(o, "cpuid_model", json_integer(r->cpuid_model));

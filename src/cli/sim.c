@@ -23,9 +23,25 @@ static const char usage[] =
     "The simulated TEE proves nothing about hardware. Its evidence passes only a policy with\n"
     "allow_simulated and its root in simulated_roots; --policy-out writes one.\n";
 
-enum { OPT_DIR = 256, OPT_PRODUCT, OPT_VERSION, OPT_SIGNER, OPT_MEASUREMENT, OPT_HOST_DATA,
-       OPT_POLICY, OPT_VMPL, OPT_LATENCY, OPT_THROTTLE, OPT_POLICY_OUT, OPT_REPORT_DATA, OPT_DEFECT,
-       OPT_CERTS_OUT, OPT_AUXBLOB_OUT, OPT_JSON, OPT_HELP };
+enum {
+    OPT_DIR = 256,
+    OPT_PRODUCT,
+    OPT_VERSION,
+    OPT_SIGNER,
+    OPT_MEASUREMENT,
+    OPT_HOST_DATA,
+    OPT_POLICY,
+    OPT_VMPL,
+    OPT_LATENCY,
+    OPT_THROTTLE,
+    OPT_POLICY_OUT,
+    OPT_REPORT_DATA,
+    OPT_DEFECT,
+    OPT_CERTS_OUT,
+    OPT_AUXBLOB_OUT,
+    OPT_JSON,
+    OPT_HELP
+};
 
 static const struct option long_options[] = {
     {"dir", required_argument, NULL, OPT_DIR},
@@ -62,26 +78,63 @@ static enum bb_status bad(struct bb_error *err, const char *option, const char *
 
 static bool take_option(struct options *o, int option) {
     switch (option) {
-    case OPT_DIR: o->dir = optarg; return true;
-    case OPT_PRODUCT: o->product = optarg; return true;
-    case OPT_VERSION: o->version = optarg; return true;
-    case OPT_SIGNER: o->signer = optarg; return true;
-    case OPT_MEASUREMENT: o->measurement = optarg; return true;
-    case OPT_HOST_DATA: o->host_data = optarg; return true;
-    case OPT_POLICY: o->policy = optarg; return true;
-    case OPT_VMPL: o->vmpl = optarg; return true;
-    case OPT_LATENCY: o->latency = optarg; return true;
-    case OPT_THROTTLE: o->throttle = optarg; return true;
-    case OPT_POLICY_OUT: o->policy_out = optarg; return true;
-    case OPT_REPORT_DATA: o->report_data = optarg; return true;
-    case OPT_DEFECT: o->defect = optarg; return true;
-    case OPT_CERTS_OUT: o->certs_out = optarg; return true;
-    case OPT_AUXBLOB_OUT: o->auxblob_out = optarg; return true;
-    case 'o': o->out = optarg; return true;
-    case OPT_JSON: o->json = true; return true;
+    case OPT_DIR:
+        o->dir = optarg;
+        return true;
+    case OPT_PRODUCT:
+        o->product = optarg;
+        return true;
+    case OPT_VERSION:
+        o->version = optarg;
+        return true;
+    case OPT_SIGNER:
+        o->signer = optarg;
+        return true;
+    case OPT_MEASUREMENT:
+        o->measurement = optarg;
+        return true;
+    case OPT_HOST_DATA:
+        o->host_data = optarg;
+        return true;
+    case OPT_POLICY:
+        o->policy = optarg;
+        return true;
+    case OPT_VMPL:
+        o->vmpl = optarg;
+        return true;
+    case OPT_LATENCY:
+        o->latency = optarg;
+        return true;
+    case OPT_THROTTLE:
+        o->throttle = optarg;
+        return true;
+    case OPT_POLICY_OUT:
+        o->policy_out = optarg;
+        return true;
+    case OPT_REPORT_DATA:
+        o->report_data = optarg;
+        return true;
+    case OPT_DEFECT:
+        o->defect = optarg;
+        return true;
+    case OPT_CERTS_OUT:
+        o->certs_out = optarg;
+        return true;
+    case OPT_AUXBLOB_OUT:
+        o->auxblob_out = optarg;
+        return true;
+    case 'o':
+        o->out = optarg;
+        return true;
+    case OPT_JSON:
+        o->json = true;
+        return true;
     case 'h':
-    case OPT_HELP: o->help = true; return true;
-    default: return false;
+    case OPT_HELP:
+        o->help = true;
+        return true;
+    default:
+        return false;
     }
 }
 
@@ -121,7 +174,8 @@ static enum bb_status configure(const struct options *o, struct bb_sim_config *c
     if (o->measurement != NULL &&
         !bb_hex_decode_exact(o->measurement, c->measurement, sizeof c->measurement))
         return bad(err, "--measurement", "96 hex digits", o->measurement);
-    if (o->host_data != NULL && !bb_hex_decode_exact(o->host_data, c->host_data, sizeof c->host_data))
+    if (o->host_data != NULL &&
+        !bb_hex_decode_exact(o->host_data, c->host_data, sizeof c->host_data))
         return bad(err, "--host-data", "64 hex digits", o->host_data);
     if (o->policy != NULL && !number(o->policy, INT64_MAX, &c->policy))
         return bad(err, "--guest-policy", "a number", o->policy);
@@ -173,7 +227,8 @@ static enum bb_status write_certs(const char *dir, const struct bb_sim_certs *c,
     const struct {
         const char *name;
         struct bb_span der;
-    } files[] = {{"vek.der", c->vek}, {"ask.der", c->ask}, {"ark.der", c->ark}, {"crl.crl", c->crl}};
+    } files[] = {
+        {"vek.der", c->vek}, {"ask.der", c->ask}, {"ark.der", c->ark}, {"crl.crl", c->crl}};
     if (mkdir(dir, 0700) != 0 && errno != EEXIST)
         return bb_fail(err, BB_USAGE, "--certs-out", NULL, dir, "cannot make %s: %s", dir,
                        strerror(errno));
@@ -192,8 +247,7 @@ static enum bb_status report(const struct options *o, struct bb_sim *sim, struct
     static uint8_t table[32768];
     struct bb_sim_certs certs;
     size_t len = 0;
-    const struct bb_sim_defect *defect =
-        o->defect == NULL ? NULL : bb_sim_defect_find(o->defect);
+    const struct bb_sim_defect *defect = o->defect == NULL ? NULL : bb_sim_defect_find(o->defect);
     if (o->defect != NULL && defect == NULL)
         return bad(err, "--defect", "a name that 'blindbox sim show' lists", o->defect);
     if (o->report_data != NULL && !bb_hex_decode_exact(o->report_data, data, sizeof data))

@@ -33,13 +33,30 @@ static void refuse_double(void *c, double v) { (void)c, (void)v; }
 static void refuse_bool(void *c, bool v) { (void)c, (void)v; }
 
 static const struct cbor_callbacks callbacks = {
-    .uint8 = on_uint8, .uint16 = on_uint16, .uint32 = on_uint32, .uint64 = on_uint64,
-    .negint64 = on_nint64, .negint32 = on_nint32, .negint16 = on_nint16, .negint8 = on_nint8,
-    .byte_string_start = refuse, .byte_string = on_bytes, .string = on_text,
-    .string_start = refuse, .indef_array_start = refuse, .array_start = on_array,
-    .indef_map_start = refuse, .map_start = on_map, .tag = refuse_tag, .float2 = refuse_float,
-    .float4 = refuse_float, .float8 = refuse_double, .undefined = refuse, .null = refuse,
-    .boolean = refuse_bool, .indef_break = refuse,
+    .uint8 = on_uint8,
+    .uint16 = on_uint16,
+    .uint32 = on_uint32,
+    .uint64 = on_uint64,
+    .negint64 = on_nint64,
+    .negint32 = on_nint32,
+    .negint16 = on_nint16,
+    .negint8 = on_nint8,
+    .byte_string_start = refuse,
+    .byte_string = on_bytes,
+    .string = on_text,
+    .string_start = refuse,
+    .indef_array_start = refuse,
+    .array_start = on_array,
+    .indef_map_start = refuse,
+    .map_start = on_map,
+    .tag = refuse_tag,
+    .float2 = refuse_float,
+    .float4 = refuse_float,
+    .float8 = refuse_double,
+    .undefined = refuse,
+    .null = refuse,
+    .boolean = refuse_bool,
+    .indef_break = refuse,
 };
 
 static size_t head_size(uint64_t value) {
@@ -117,12 +134,16 @@ static bool check_item(struct bb_reader *r, unsigned depth) {
     switch (item.type) {
     case BB_CBOR_UINT:
     case BB_CBOR_NINT:
-    case BB_CBOR_BYTES: return true;
-    case BB_CBOR_TEXT: return is_utf8(item.bytes);
+    case BB_CBOR_BYTES:
+        return true;
+    case BB_CBOR_TEXT:
+        return is_utf8(item.bytes);
     case BB_CBOR_ARRAY:
-    case BB_CBOR_MAP: break;
+    case BB_CBOR_MAP:
+        break;
     }
-    /* Every item has at least one byte: a count above what is left is a lie, and is not looped over. */
+    /* Every item has at least one byte: a count above what is left is a lie, and is not looped
+     * over. */
     if (depth == 0 || item.value > bb_reader_left(r))
         return false;
     if (item.type == BB_CBOR_MAP)
@@ -196,7 +217,9 @@ bool bb_cbor_read_map(struct bb_reader *r, size_t *pairs) {
 static void write_head(struct bb_writer *w, unsigned major, uint64_t value) {
     uint8_t high = (uint8_t)(major << 5);
     switch (head_size(value)) {
-    case 1: bb_write_u8(w, (uint8_t)(high | value)); return;
+    case 1:
+        bb_write_u8(w, (uint8_t)(high | value));
+        return;
     case 2:
         bb_write_u8(w, high | 24);
         bb_write_u8(w, (uint8_t)value);

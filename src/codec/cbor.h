@@ -1,5 +1,6 @@
 /* Deterministic CBOR (RFC 8949 section 4.2.1) without allocation: libcbor's streaming decoder reads
- * heads, this file adds what it does not check. No floats, tags, simple values or indefinite lengths. */
+ * heads, this file adds what it does not check. No floats, tags, simple values or indefinite
+ * lengths. */
 #ifndef BB_CODEC_CBOR_H
 #define BB_CODEC_CBOR_H
 
@@ -22,8 +23,9 @@ struct bb_cbor_item {
     struct bb_span bytes; /* content of BYTES and TEXT */
 };
 
-/* True if `in` is exactly one well-formed item in its deterministic encoding: shortest heads, keys in
- * bytewise order of their encoding (so none twice), UTF-8 texts, depth <= 4, nothing after it. */
+/* True if `in` is exactly one well-formed item in its deterministic encoding: shortest heads, keys
+ * in bytewise order of their encoding (so none twice), UTF-8 texts, depth <= 4, nothing after it.
+ */
 bool bb_cbor_is_deterministic(struct bb_span in);
 
 /* Reads the next head, and the content of strings. Sets failed at the end or on what is refused. */

@@ -25,8 +25,8 @@ static bool too_deep(struct bb_span text) {
     return false;
 }
 
-enum bb_status bb_json_parse_object(struct bb_span text, size_t max, const char *what,
-                                    json_t **out, struct bb_error *err) {
+enum bb_status bb_json_parse_object(struct bb_span text, size_t max, const char *what, json_t **out,
+                                    struct bb_error *err) {
     json_error_t why;
     char found[BB_VALUE_MAX];
     if (text.len > max)
@@ -43,7 +43,8 @@ enum bb_status bb_json_parse_object(struct bb_span text, size_t max, const char 
     }
     if (!json_is_object(value)) {
         json_decref(value);
-        return bb_fail(err, BB_USAGE, what, "a JSON object", NULL, "the %s is no JSON object", what);
+        return bb_fail(err, BB_USAGE, what, "a JSON object", NULL, "the %s is no JSON object",
+                       what);
     }
     *out = value;
     return BB_OK;

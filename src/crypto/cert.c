@@ -177,13 +177,19 @@ void bb_cert_free(struct bb_cert *c) {
     free(c);
 }
 
-struct bb_span bb_cert_der(const struct bb_cert *c) { return bb_span(c->der, c->der_len); }
-struct bb_span bb_cert_spki(const struct bb_cert *c) { return bb_span(c->spki, c->spki_len); }
+struct bb_span bb_cert_der(const struct bb_cert *c) {
+    return bb_span(c->der, c->der_len);
+}
+struct bb_span bb_cert_spki(const struct bb_cert *c) {
+    return bb_span(c->spki, c->spki_len);
+}
 const uint8_t *bb_cert_spki_sha256(const struct bb_cert *c) { return c->spki_sha256; }
 const char *bb_cert_subject_cn(const struct bb_cert *c) { return c->subject_cn; }
 const char *bb_cert_subject_o(const struct bb_cert *c) { return c->subject_o; }
 const char *bb_cert_issuer_cn(const struct bb_cert *c) { return c->issuer_cn; }
-struct bb_span bb_cert_serial(const struct bb_cert *c) { return bb_span(c->serial, c->serial_len); }
+struct bb_span bb_cert_serial(const struct bb_cert *c) {
+    return bb_span(c->serial, c->serial_len);
+}
 int64_t bb_cert_not_before(const struct bb_cert *c) { return c->not_before; }
 int64_t bb_cert_not_after(const struct bb_cert *c) { return c->not_after; }
 bool bb_cert_key_is_p384(const struct bb_cert *c) { return c->key_is_p384; }

@@ -12,8 +12,8 @@
 struct bb_cert;
 struct bb_crl;
 
-/* Parses exactly one DER certificate, nothing after it; copies what it needs. Refuses versions other
- * than 3 and signature algorithms that differ inside and outside the signed part. */
+/* Parses exactly one DER certificate, nothing after it; copies what it needs. Refuses versions
+ * other than 3 and signature algorithms that differ inside and outside the signed part. */
 BB_MUST_USE enum bb_status bb_cert_parse(struct bb_span der, struct bb_cert **out,
                                          struct bb_error *err);
 void bb_cert_free(struct bb_cert *cert); /* NULL-safe */
@@ -23,13 +23,15 @@ struct bb_span bb_cert_der(const struct bb_cert *cert);
 /* SubjectPublicKeyInfo DER, owned by the certificate, and its SHA-256. */
 struct bb_span bb_cert_spki(const struct bb_cert *cert);
 const uint8_t *bb_cert_spki_sha256(const struct bb_cert *cert);
-/* First CN and O of the subject, CN of the issuer; "" if there is none. Owned by the certificate. */
+/* First CN and O of the subject, CN of the issuer; "" if there is none. Owned by the certificate.
+ */
 const char *bb_cert_subject_cn(const struct bb_cert *cert);
 const char *bb_cert_subject_o(const struct bb_cert *cert);
 const char *bb_cert_issuer_cn(const struct bb_cert *cert);
 /* Serial number as the minimal big-endian bytes; empty span for zero or a negative number. */
 struct bb_span bb_cert_serial(const struct bb_cert *cert);
-bool bb_cert_is_ca(const struct bb_cert *cert); /* BasicConstraints CA and, if present, keyCertSign */
+bool bb_cert_is_ca(
+    const struct bb_cert *cert); /* BasicConstraints CA and, if present, keyCertSign */
 /* Seconds since 1970, inclusive bounds. */
 int64_t bb_cert_not_before(const struct bb_cert *cert);
 int64_t bb_cert_not_after(const struct bb_cert *cert);
@@ -40,8 +42,8 @@ int64_t bb_cert_not_after(const struct bb_cert *cert);
 void bb_cert_extension(const struct bb_cert *cert, struct bb_span oid, struct bb_span *value,
                        size_t *count);
 
-/* True if `issuer`'s key signed `cert` (RSASSA-PSS SHA-384 with salt 48, or ECDSA), `issuer` is a CA
- * and the names chain. Dates are not looked at. */
+/* True if `issuer`'s key signed `cert` (RSASSA-PSS SHA-384 with salt 48, or ECDSA), `issuer` is a
+ * CA and the names chain. Dates are not looked at. */
 BB_MUST_USE bool bb_cert_issued_by(const struct bb_cert *cert, const struct bb_cert *issuer);
 
 /* True if r || s (48 bytes each, big-endian, 0 < r, s < n) is an ECDSA P-384 / SHA-384 signature of

@@ -43,8 +43,8 @@ void bb_crl_free(struct bb_crl *c) {
     free(c);
 }
 
-/* A CRL with an extension that narrows or changes its meaning (delta, issuing distribution point) is
- * marked critical by RFC 5280; we know none, so none may be there. */
+/* A CRL with an extension that narrows or changes its meaning (delta, issuing distribution point)
+ * is marked critical by RFC 5280; we know none, so none may be there. */
 static bool has_critical_extension(X509_CRL *crl) {
     for (int i = 0; i < X509_CRL_get_ext_count(crl); i++)
         if (X509_EXTENSION_get_critical(X509_CRL_get_ext(crl, i)) != 0)

@@ -15,8 +15,8 @@ enum { PSS_SALT = 48, MAX_REVOKED = 64 };
 static EVP_PKEY *native(const struct bb_key *key) { return bb_key_native(key); }
 
 static bool add_rdn(X509_NAME *name, const char *field, int type, const char *value) {
-    return X509_NAME_add_entry_by_txt(name, field, type, (const unsigned char *)value, -1, -1,
-                                      0) == 1;
+    return X509_NAME_add_entry_by_txt(name, field, type, (const unsigned char *)value, -1, -1, 0) ==
+           1;
 }
 
 /* AMD's order; everything UTF8String but the country. */
@@ -26,7 +26,8 @@ static X509_NAME *make_name(const struct bb_issue_name *n) {
         add_rdn(name, "C", V_ASN1_PRINTABLESTRING, "US") &&
         add_rdn(name, "L", V_ASN1_UTF8STRING, "Santa Clara") &&
         add_rdn(name, "ST", V_ASN1_UTF8STRING, "CA") &&
-        add_rdn(name, "O", V_ASN1_UTF8STRING, n->o) && add_rdn(name, "CN", V_ASN1_UTF8STRING, n->cn))
+        add_rdn(name, "O", V_ASN1_UTF8STRING, n->o) &&
+        add_rdn(name, "CN", V_ASN1_UTF8STRING, n->cn))
         return name;
     X509_NAME_free(name);
     return NULL;
@@ -77,11 +78,11 @@ static bool add_ca(X509 *x, bool root) {
     if (ok) {
         bc->ca = 0xff;
         if (!root)
-            ok = (bc->pathlen = ASN1_INTEGER_new()) != NULL && ASN1_INTEGER_set(bc->pathlen, 0) == 1;
+            ok =
+                (bc->pathlen = ASN1_INTEGER_new()) != NULL && ASN1_INTEGER_set(bc->pathlen, 0) == 1;
         ok = ok && ASN1_BIT_STRING_set_bit(usage, KEY_CERT_SIGN, 1) == 1 &&
              (!root || ASN1_BIT_STRING_set_bit(usage, CRL_SIGN, 1) == 1) &&
-             add_ext(x, NID_basic_constraints, bc, true) &&
-             add_ext(x, NID_key_usage, usage, true);
+             add_ext(x, NID_basic_constraints, bc, true) && add_ext(x, NID_key_usage, usage, true);
     }
     BASIC_CONSTRAINTS_free(bc);
     ASN1_BIT_STRING_free(usage);

@@ -1,5 +1,5 @@
-/* Making certificates and CRLs: for the simulated TEE and for the gateway's own TLS certificate. The
- * authorities sign as AMD's do: RSASSA-PSS, SHA-384, MGF1-SHA-384, salt 48. */
+/* Making certificates and CRLs: for the simulated TEE and for the gateway's own TLS certificate.
+ * The authorities sign as AMD's do: RSASSA-PSS, SHA-384, MGF1-SHA-384, salt 48. */
 #ifndef BB_CRYPTO_ISSUE_H
 #define BB_CRYPTO_ISSUE_H
 
@@ -12,7 +12,8 @@ struct bb_issue_name {
     const char *cn;
 };
 
-/* One raw non-critical extension: OID as its DER content octets, value as the content of extnValue. */
+/* One raw non-critical extension: OID as its DER content octets, value as the content of extnValue.
+ */
 struct bb_issue_ext {
     struct bb_span oid;
     struct bb_span value;
@@ -49,12 +50,12 @@ struct bb_issue_crl {
     size_t n_revoked;
 };
 
-BB_MUST_USE enum bb_status bb_issue_crl(const struct bb_issue_crl *spec, const struct bb_key *issuer,
-                                        uint8_t *out, size_t cap, size_t *len,
-                                        struct bb_error *err);
+BB_MUST_USE enum bb_status bb_issue_crl(const struct bb_issue_crl *spec,
+                                        const struct bb_key *issuer, uint8_t *out, size_t cap,
+                                        size_t *len, struct bb_error *err);
 
-/* A self-signed TLS server certificate for a P-256 key: random serial, CN = `cn`, subjectAltName DNS
- * `cn`, ECDSA with SHA-256. */
+/* A self-signed TLS server certificate for a P-256 key: random serial, CN = `cn`, subjectAltName
+ * DNS `cn`, ECDSA with SHA-256. */
 BB_MUST_USE enum bb_status bb_issue_tls(const struct bb_key *key, const char *cn,
                                         int64_t not_before, int64_t not_after, uint8_t *out,
                                         size_t cap, size_t *len, struct bb_error *err);

@@ -31,8 +31,7 @@ static bool type_of(const EVP_PKEY *pkey, enum bb_key_type *type) {
     }
     char group[32] = "";
     size_t len = 0;
-    if (!EVP_PKEY_is_a(pkey, "EC") ||
-        EVP_PKEY_get_group_name(pkey, group, sizeof group, &len) != 1)
+    if (!EVP_PKEY_is_a(pkey, "EC") || EVP_PKEY_get_group_name(pkey, group, sizeof group, &len) != 1)
         return false;
     *type = strcmp(group, "secp384r1") == 0 ? BB_KEY_P384 : BB_KEY_P256;
     return *type == BB_KEY_P384 || strcmp(group, "prime256v1") == 0;
@@ -118,7 +117,9 @@ void bb_key_free(struct bb_key *key) {
     free(key);
 }
 
-struct bb_span bb_key_spki(const struct bb_key *key) { return bb_span(key->spki, key->spki_len); }
+struct bb_span bb_key_spki(const struct bb_key *key) {
+    return bb_span(key->spki, key->spki_len);
+}
 
 void *bb_key_native(const struct bb_key *key) { return key->pkey; }
 

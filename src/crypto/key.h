@@ -21,8 +21,8 @@ BB_MUST_USE enum bb_status bb_key_to_pem(const struct bb_key *key, uint8_t *out,
 void bb_key_free(struct bb_key *key); /* NULL-safe; wipes */
 /* SubjectPublicKeyInfo DER, owned by the key. */
 struct bb_span bb_key_spki(const struct bb_key *key);
-/* ECDSA with the curve's digest (P-256: SHA-256, P-384: SHA-384) over `message`; r || s, big-endian,
- * 32 or 48 bytes each. */
+/* ECDSA with the curve's digest (P-256: SHA-256, P-384: SHA-384) over `message`; r || s,
+ * big-endian, 32 or 48 bytes each. */
 BB_MUST_USE enum bb_status bb_key_sign_ecdsa(const struct bb_key *key, struct bb_span message,
                                              uint8_t *rs, size_t rs_len, struct bb_error *err);
 /* The library's own key object (EVP_PKEY *), borrowed: for src/service/tls.c only. */

@@ -1,4 +1,5 @@
-/* The perfect hash tree of a batch (channel protocol 3.1): 48-byte SHA-384 nodes, 2^depth leaves. */
+/* The perfect hash tree of a batch (channel protocol 3.1): 48-byte SHA-384 nodes, 2^depth leaves.
+ */
 #ifndef BB_CRYPTO_MERKLE_H
 #define BB_CRYPTO_MERKLE_H
 

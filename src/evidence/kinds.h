@@ -5,8 +5,8 @@
 #include "base/span.h"
 
 struct bb_evidence_form {
-    const char *name;    /* as in a policy's "evidence"; "" for kinds no policy can name */
-    const char *text;    /* for messages */
+    const char *name; /* as in a policy's "evidence"; "" for kinds no policy can name */
+    const char *text; /* for messages */
     bool (*looks_like)(struct bb_span bytes);
     bool verified_here;
 };

@@ -12,7 +12,8 @@ static enum bb_status cannot(struct bb_error *err, const char *path, const char 
     return bb_fail(err, BB_USAGE, "policy", NULL, path, "cannot read %s: %s", path, why);
 }
 
-/* Reads a whole file of at most BB_POLICY_JSON_MAX bytes; `own`: only if it is safely the user's. */
+/* Reads a whole file of at most BB_POLICY_JSON_MAX bytes; `own`: only if it is safely the user's.
+ */
 static enum bb_status read_file(const char *path, bool own, uint8_t **data, size_t *len,
                                 struct bb_error *err) {
     struct stat st;

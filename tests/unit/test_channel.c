@@ -50,8 +50,8 @@ static void test_vector_of_the_specification(void **state) {
     assert_span(bb_span(out, 48), value_of(v, "binder", &want));
     assert_true(bb_binding_leaf(key, exported.data, leaf));
     assert_span(bb_span(leaf, 48), value_of(v, "leaf", &want));
-    struct bb_statement s = {.root = leaf, .spki = key, .binding_spki = key,
-                             .config = bb_span(config.data, config.len)};
+    struct bb_statement s = {
+        .root = leaf, .spki = key, .binding_spki = key, .config = bb_span(config.data, config.len)};
     assert_true(bb_binding_d(&s, d));
     assert_span(bb_span(d, 48), value_of(v, "D", &want));
     assert_true(bb_binding_runtime(d, runtime));
@@ -76,11 +76,18 @@ static void test_vector_of_the_specification(void **state) {
 static void test_every_flip_changes_d(void **state) {
     (void)state;
     uint8_t root[48] = {1}, spki[91] = {2}, binding[91] = {3}, config[8] = {4}, d[48], other[48];
-    struct bb_statement s = {.root = root, .spki = BB_SPAN_OF(spki),
-                             .binding_spki = BB_SPAN_OF(binding), .config = BB_SPAN_OF(config)};
+    struct bb_statement s = {.root = root,
+                             .spki = BB_SPAN_OF(spki),
+                             .binding_spki = BB_SPAN_OF(binding),
+                             .config = BB_SPAN_OF(config)};
     assert_true(bb_binding_d(&s, d));
-    const struct { uint8_t *data; size_t len; } inputs[] = {
-        {root, sizeof root}, {spki, sizeof spki}, {binding, sizeof binding}, {config, sizeof config}};
+    const struct {
+        uint8_t *data;
+        size_t len;
+    } inputs[] = {{root, sizeof root},
+                  {spki, sizeof spki},
+                  {binding, sizeof binding},
+                  {config, sizeof config}};
     for (size_t i = 0; i < 4; i++) {
         for (size_t bit = 0; bit < inputs[i].len * 8; bit++) {
             inputs[i].data[bit / 8] ^= (uint8_t)(1U << bit % 8);
@@ -131,7 +138,8 @@ static void test_paths(void **state) {
             assert_memory_equal(root, top, 48);
             assert_false(bb_merkle_root_from_path(tree, i, depth, bb_span(path, len + 48), root));
             if (depth > 0)
-                assert_false(bb_merkle_root_from_path(tree, i, depth, bb_span(path, len - 48), root));
+                assert_false(
+                    bb_merkle_root_from_path(tree, i, depth, bb_span(path, len - 48), root));
             assert_false(bb_merkle_root_from_path(tree, width, depth, bb_span(path, len), root));
         }
     }
@@ -141,25 +149,87 @@ static void test_paths(void **state) {
     assert_false(bb_binding_leaf(BB_SPAN_OF(spki), a, leaf)); /* not a key */
 }
 
-#define NONCE "5820" "0000000000000000000000000000000000000000000000000000000000000000"
+#define NONCE                                                                                      \
+    "5820"                                                                                         \
+    "0000000000000000000000000000000000000000000000000000000000000000"
 
 static void test_requests_that_are_refused(void **state) {
     (void)state;
-    static const struct { const char *hex, *why; bool good; } rows[] = {
-        {"a6010102" NONCE "0381010401081975300981" "63726177", "good", true},
-        {"a60102" "02" NONCE "0381010401081975300981" "63726177", "version 2", false},
-        {"a5010102" NONCE "0381010401" "0981" "63726177", "no wait", false},
-        {"a6010102" NONCE "03810104010819" "03e7" "0981" "63726177", "wait too short", false},
-        {"a6010102" NONCE "0382010104010819" "7530" "0981" "63726177", "kind twice", false},
-        {"a6010102" NONCE "03810104020819" "7530" "0981" "63726177", "token without issuer", false},
-        {"a7010102" NONCE "038101040105" "6161" "0819" "7530" "0981" "63726177", "issuer without token", false},
-        {"a7010102" NONCE "03810104010819" "7530" "0981" "63726177" "0b00", "unknown key", false},
-        {"a7010102" NONCE "03810104010819" "7530" "0981" "63726177" "2000", "extension", true},
-        {"a602" NONCE "010103810104010819" "7530" "0981" "63726177", "out of order", false},
-        {"a6180102" NONCE "03810104010819" "7530" "0981" "63726177", "long head", false},
-        {"a7010101" "0102" NONCE "03810104010819" "7530" "0981" "63726177", "duplicate", false},
-        {"a6010102" NONCE "03810104010819" "7530" "0981" "6372617700", "trailing byte", false},
-        {"bf010102" NONCE "03810104010819" "7530" "0981" "63726177ff", "indefinite", false},
+    static const struct {
+        const char *hex, *why;
+        bool good;
+    } rows[] = {
+        {"a6010102" NONCE "0381010401081975300981"
+         "63726177",
+         "good", true},
+        {"a60102"
+         "02" NONCE "0381010401081975300981"
+         "63726177",
+         "version 2", false},
+        {"a5010102" NONCE "0381010401"
+         "0981"
+         "63726177",
+         "no wait", false},
+        {"a6010102" NONCE "03810104010819"
+         "03e7"
+         "0981"
+         "63726177",
+         "wait too short", false},
+        {"a6010102" NONCE "0382010104010819"
+         "7530"
+         "0981"
+         "63726177",
+         "kind twice", false},
+        {"a6010102" NONCE "03810104020819"
+         "7530"
+         "0981"
+         "63726177",
+         "token without issuer", false},
+        {"a7010102" NONCE "038101040105"
+         "6161"
+         "0819"
+         "7530"
+         "0981"
+         "63726177",
+         "issuer without token", false},
+        {"a7010102" NONCE "03810104010819"
+         "7530"
+         "0981"
+         "63726177"
+         "0b00",
+         "unknown key", false},
+        {"a7010102" NONCE "03810104010819"
+         "7530"
+         "0981"
+         "63726177"
+         "2000",
+         "extension", true},
+        {"a602" NONCE "010103810104010819"
+         "7530"
+         "0981"
+         "63726177",
+         "out of order", false},
+        {"a6180102" NONCE "03810104010819"
+         "7530"
+         "0981"
+         "63726177",
+         "long head", false},
+        {"a7010101"
+         "0102" NONCE "03810104010819"
+         "7530"
+         "0981"
+         "63726177",
+         "duplicate", false},
+        {"a6010102" NONCE "03810104010819"
+         "7530"
+         "0981"
+         "6372617700",
+         "trailing byte", false},
+        {"bf010102" NONCE "03810104010819"
+         "7530"
+         "0981"
+         "63726177ff",
+         "indefinite", false},
         {"", "empty", false},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -184,10 +254,18 @@ static void test_responses_round_trip(void **state) {
     bb_cmw_build(&cmw, &cw);
     bb_config_build("blindbox 0.1.0", "unix:/run/app.sock", apps, 1, &fw);
     assert_true(bb_config_is_valid(bb_writer_span(&fw)));
-    struct bb_response p = {.salt = BB_SPAN_OF(salt), .kind = 255, .cmw = bb_writer_span(&cw),
-                            .config = bb_writer_span(&fw), .binding_spki = BB_SPAN_OF(spki),
-                            .index = 1, .depth = 1, .path = BB_SPAN_OF(path),
-                            .app = BB_SPAN_LIT("raw"), .has_form = true, .form = 1}, back;
+    struct bb_response p = {.salt = BB_SPAN_OF(salt),
+                            .kind = 255,
+                            .cmw = bb_writer_span(&cw),
+                            .config = bb_writer_span(&fw),
+                            .binding_spki = BB_SPAN_OF(spki),
+                            .index = 1,
+                            .depth = 1,
+                            .path = BB_SPAN_OF(path),
+                            .app = BB_SPAN_LIT("raw"),
+                            .has_form = true,
+                            .form = 1},
+                       back;
     bb_response_build(&p, &w);
     assert_true(bb_response_parse(bb_writer_span(&w), &back));
     assert_int_equal(back.kind, 255);

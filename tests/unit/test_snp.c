@@ -28,8 +28,19 @@ static void read_related(const json_t *row, struct certs_of_row *out) {
     }
 }
 
-enum rule { SIGNED, RESERVED, UNSUPPORTED, FIT, VERSION, POLICY, FLAGS, CPUID, CPUID_STEP, CHIP,
-            MITIGATION };
+enum rule {
+    SIGNED,
+    RESERVED,
+    UNSUPPORTED,
+    FIT,
+    VERSION,
+    POLICY,
+    FLAGS,
+    CPUID,
+    CPUID_STEP,
+    CHIP,
+    MITIGATION
+};
 
 static const struct {
     size_t offset, size;
@@ -47,8 +58,8 @@ static bool zero(const uint8_t *raw, size_t offset, size_t size) {
 
 /* Class of the rule for a report whose bit `bit` (0 = lowest of the field) is already flipped. */
 static enum bb_status version_rule(const uint8_t *raw, uint8_t old) {
-    uint32_t v = (uint32_t)raw[0] | (uint32_t)raw[1] << 8 | (uint32_t)raw[2] << 16 |
-                 (uint32_t)raw[3] << 24;
+    uint32_t v =
+        (uint32_t)raw[0] | (uint32_t)raw[1] << 8 | (uint32_t)raw[2] << 16 | (uint32_t)raw[3] << 24;
     if (v < 2 || v > 5)
         return BB_UNSUPPORTED_EVIDENCE;
     if ((v == 2 && !zero(raw, 0x188, 3)) || (v < 5 && !zero(raw, 0x1f8, 16)))
@@ -69,11 +80,16 @@ static enum bb_status expected_class(enum rule rule, const uint8_t *raw, const u
     uint8_t version = original[0];
     bool vlek = (original[0x48] & 4) != 0;
     switch (rule) {
-    case SIGNED: return BB_REPORT_SIGNATURE_INVALID;
-    case RESERVED: return BB_MALFORMED_EVIDENCE;
-    case UNSUPPORTED: return BB_UNSUPPORTED_EVIDENCE;
-    case FIT: return BB_CERTIFICATE_CHAIN_INVALID;
-    case VERSION: return version_rule(raw, version);
+    case SIGNED:
+        return BB_REPORT_SIGNATURE_INVALID;
+    case RESERVED:
+        return BB_MALFORMED_EVIDENCE;
+    case UNSUPPORTED:
+        return BB_UNSUPPORTED_EVIDENCE;
+    case FIT:
+        return BB_CERTIFICATE_CHAIN_INVALID;
+    case VERSION:
+        return version_rule(raw, version);
     case POLICY:
         return bit == 17 || bit >= 26 ? BB_MALFORMED_EVIDENCE : BB_REPORT_SIGNATURE_INVALID;
     case FLAGS:
@@ -83,9 +99,12 @@ static enum bb_status expected_class(enum rule rule, const uint8_t *raw, const u
     case CPUID:
         return cpuid_rule(raw, version,
                           bb_snp_product_from_cpuid(original[0x188], original[0x189]));
-    case CPUID_STEP: return version == 2 ? BB_MALFORMED_EVIDENCE : BB_REPORT_SIGNATURE_INVALID;
-    case CHIP: return vlek ? BB_REPORT_SIGNATURE_INVALID : BB_CERTIFICATE_CHAIN_INVALID;
-    case MITIGATION: return version == 5 ? BB_REPORT_SIGNATURE_INVALID : BB_MALFORMED_EVIDENCE;
+    case CPUID_STEP:
+        return version == 2 ? BB_MALFORMED_EVIDENCE : BB_REPORT_SIGNATURE_INVALID;
+    case CHIP:
+        return vlek ? BB_REPORT_SIGNATURE_INVALID : BB_CERTIFICATE_CHAIN_INVALID;
+    case MITIGATION:
+        return version == 5 ? BB_REPORT_SIGNATURE_INVALID : BB_MALFORMED_EVIDENCE;
     }
     return BB_INTERNAL;
 }
@@ -183,10 +202,10 @@ static enum bb_status judge_vek(const struct certs_of_row *certs, enum bb_snp_si
     struct bb_snp_need need = {.signer = signer, .now = at};
     assert_int_equal(bb_snp_certs_new(certs->span, certs->n, NULL, 0, &set, NULL), BB_OK);
     bb_snp_certs_choose(set, &need, &path);
-    bool good = path.fit.readable && path.vek_signed && path.ask_signed &&
-                path.root == BB_SNP_ROOT_VENDOR;
-    bool in_time = path.vek != NULL && bb_cert_not_before(path.vek) <= at &&
-                   at <= bb_cert_not_after(path.vek);
+    bool good =
+        path.fit.readable && path.vek_signed && path.ask_signed && path.root == BB_SNP_ROOT_VENDOR;
+    bool in_time =
+        path.vek != NULL && bb_cert_not_before(path.vek) <= at && at <= bb_cert_not_after(path.vek);
     bb_snp_certs_free(set);
     if (!good)
         return BB_CERTIFICATE_CHAIN_INVALID;
@@ -296,8 +315,8 @@ static void test_revoked_intermediate_is_seen(void **state) {
 static void test_certificate_table(void **state) {
     (void)state;
     struct bb_snp_certtable table;
-    uint8_t raw[24 * 2 + 4] = {0x63, 0xda, 0x75, 0x8d, 0xe6, 0x64, 0x45, 0x64,
-                               0xad, 0xc5, 0xf4, 0xb9, 0x3b, 0xe8, 0xac, 0xcd, 48, 0, 0, 0, 4};
+    uint8_t raw[24 * 2 + 4] = {0x63, 0xda, 0x75, 0x8d, 0xe6, 0x64, 0x45, 0x64, 0xad, 0xc5, 0xf4,
+                               0xb9, 0x3b, 0xe8, 0xac, 0xcd, 48,   0,    0,    0,    4};
     assert_int_equal(bb_snp_certtable_parse(bb_span(NULL, 0), &table, NULL), BB_OK);
     assert_int_equal(table.count, 0);
     assert_int_equal(bb_snp_certtable_parse(BB_SPAN_OF(raw), &table, NULL), BB_OK);
@@ -320,9 +339,9 @@ static void test_products(void **state) {
     static const struct {
         uint8_t family, model;
         enum bb_snp_product product;
-    } rows[] = {{0x19, 0x01, BB_SNP_PRODUCT_MILAN}, {0x19, 0x11, BB_SNP_PRODUCT_GENOA},
-                {0x19, 0xa0, BB_SNP_PRODUCT_GENOA}, {0x1a, 0x02, BB_SNP_PRODUCT_TURIN},
-                {0x1a, 0x11, BB_SNP_PRODUCT_TURIN}, {0x1a, 0x50, BB_SNP_PRODUCT_UNKNOWN},
+    } rows[] = {{0x19, 0x01, BB_SNP_PRODUCT_MILAN},   {0x19, 0x11, BB_SNP_PRODUCT_GENOA},
+                {0x19, 0xa0, BB_SNP_PRODUCT_GENOA},   {0x1a, 0x02, BB_SNP_PRODUCT_TURIN},
+                {0x1a, 0x11, BB_SNP_PRODUCT_TURIN},   {0x1a, 0x50, BB_SNP_PRODUCT_UNKNOWN},
                 {0x19, 0x20, BB_SNP_PRODUCT_UNKNOWN}, {0, 0, BB_SNP_PRODUCT_UNKNOWN}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         assert_int_equal(bb_snp_product_from_cpuid(rows[i].family, rows[i].model), rows[i].product);

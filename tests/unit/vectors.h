@@ -1,5 +1,6 @@
 /* The real evidence that stands outside the project: found by BLINDBOX_VECTORS, listed by its
- * MANIFEST.json. Where it is missing, tests skip, loudly; with BLINDBOX_REQUIRE_VECTORS=1 they fail. */
+ * MANIFEST.json. Where it is missing, tests skip, loudly; with BLINDBOX_REQUIRE_VECTORS=1 they
+ * fail. */
 #ifndef BB_TESTS_VECTORS_H
 #define BB_TESTS_VECTORS_H
 

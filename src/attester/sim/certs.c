@@ -46,9 +46,9 @@ static void tcb_extensions(struct exts *e, const struct bb_sim_config *c, uint8_
     static const struct {
         uint8_t oid[10];
         int milan, turin; /* byte of TCB_VERSION; -1: absent */
-    } rows[] = {{{AMD_ARC, 3, 1}, 0, 1},  {{AMD_ARC, 3, 2}, 1, 2}, {{AMD_ARC, 3, 4}, 2, -1},
-                {{AMD_ARC, 3, 5}, 3, 4},  {{AMD_ARC, 3, 6}, 4, 5}, {{AMD_ARC, 3, 7}, 5, 6},
-                {{AMD_ARC, 3, 3}, 6, 3},  {{AMD_ARC, 3, 8}, 7, 7}, {{AMD_ARC, 3, 9}, -1, 0}};
+    } rows[] = {{{AMD_ARC, 3, 1}, 0, 1}, {{AMD_ARC, 3, 2}, 1, 2}, {{AMD_ARC, 3, 4}, 2, -1},
+                {{AMD_ARC, 3, 5}, 3, 4}, {{AMD_ARC, 3, 6}, 4, 5}, {{AMD_ARC, 3, 7}, 5, 6},
+                {{AMD_ARC, 3, 3}, 6, 3}, {{AMD_ARC, 3, 8}, 7, 7}, {{AMD_ARC, 3, 9}, -1, 0}};
     bool turin = c->product == BB_SNP_PRODUCT_TURIN;
     int snp = bb_snp_tcb_index(c->product, BB_SNP_TCB_SNP);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -105,12 +105,18 @@ static enum bb_status issue(const struct bb_issue_cert *spec, const struct bb_ke
 static enum bb_status authorities(const struct bb_sim_keys *keys, const struct bb_key *ask,
                                   const struct names *n, int64_t now, struct bb_sim_chain *out,
                                   struct bb_error *err) {
-    struct bb_issue_cert ark_spec = {.profile = BB_ISSUE_ROOT, .serial = n->base,
-                                     .subject = {n->o, n->ark}, .issuer = {n->o, n->ark},
-                                     .not_before = now - YEAR, .not_after = now + 24 * YEAR};
-    struct bb_issue_cert ask_spec = {.profile = BB_ISSUE_CA, .serial = n->ask_serial,
-                                     .subject = {n->o, n->ask}, .issuer = {n->o, n->ark},
-                                     .not_before = now - YEAR, .not_after = now + 24 * YEAR};
+    struct bb_issue_cert ark_spec = {.profile = BB_ISSUE_ROOT,
+                                     .serial = n->base,
+                                     .subject = {n->o, n->ark},
+                                     .issuer = {n->o, n->ark},
+                                     .not_before = now - YEAR,
+                                     .not_after = now + 24 * YEAR};
+    struct bb_issue_cert ask_spec = {.profile = BB_ISSUE_CA,
+                                     .serial = n->ask_serial,
+                                     .subject = {n->o, n->ask},
+                                     .issuer = {n->o, n->ark},
+                                     .not_before = now - YEAR,
+                                     .not_after = now + 24 * YEAR};
     BB_TRY(issue(&ark_spec, keys->ark, keys->ark, &out->ark, err));
     return issue(&ask_spec, ask, keys->ark, &out->ask, err);
 }
@@ -119,7 +125,8 @@ static enum bb_status crl(const struct bb_sim_keys *keys, const struct names *n,
                           enum bb_sim_defect_id defect, int64_t now, struct bb_sim_chain *out,
                           struct bb_error *err) {
     bool stale = defect == BB_SIM_CRL_EXPIRED;
-    struct bb_issue_crl spec = {.issuer = {n->o, n->ark}, .number = 1,
+    struct bb_issue_crl spec = {.issuer = {n->o, n->ark},
+                                .number = 1,
                                 .this_update = stale ? now - YEAR : now - DAY,
                                 .next_update = stale ? now - DAY : now + 30 * DAY,
                                 .revoked = &n->ask_serial,
@@ -139,11 +146,15 @@ enum bb_status bb_sim_issue(const struct bb_sim_keys *keys, const struct bb_sim_
     *out = (struct bb_sim_chain){0};
     vek_extensions(&e, config, defect);
     int64_t begin = defect == BB_SIM_EXPIRED ? now - 2 * YEAR : now - DAY;
-    struct bb_issue_cert leaf = {.profile = BB_ISSUE_LEAF, .serial = 0,
+    struct bb_issue_cert leaf = {.profile = BB_ISSUE_LEAF,
+                                 .serial = 0,
                                  .subject = {n.o, vlek ? "SEV-VLEK" : "SEV-VCEK"},
-                                 .issuer = {n.o, n.ask}, .not_before = begin,
-                                 .not_after = defect == BB_SIM_EXPIRED ? now - DAY : begin + 7 * YEAR,
-                                 .exts = e.list, .n_exts = e.n};
+                                 .issuer = {n.o, n.ask},
+                                 .not_before = begin,
+                                 .not_after =
+                                     defect == BB_SIM_EXPIRED ? now - DAY : begin + 7 * YEAR,
+                                 .exts = e.list,
+                                 .n_exts = e.n};
     BB_TRY(authorities(keys, ask, &n, now, out, err));
     /* "wrong issuer": signed by the key of the other intermediate. */
     const struct bb_key *signer = defect == BB_SIM_WRONG_ISSUER ? keys->ark : ask;

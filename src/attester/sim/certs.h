@@ -1,4 +1,5 @@
-/* The simulator's certificates: AMD's shape under the simulator's names. Internal to the simulator. */
+/* The simulator's certificates: AMD's shape under the simulator's names. Internal to the simulator.
+ */
 #ifndef BB_ATTESTER_SIM_CERTS_H
 #define BB_ATTESTER_SIM_CERTS_H
 

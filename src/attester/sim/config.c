@@ -46,10 +46,11 @@ static const struct {
     const char *key;
     size_t offset, size;
 } bytes_keys[] = {
-#define BYTES(field) {#field, offsetof(struct bb_sim_config, field), sizeof(((struct bb_sim_config *)0)->field)}
-    BYTES(measurement), BYTES(host_data), BYTES(id_key_digest), BYTES(author_key_digest),
-    BYTES(family_id), BYTES(image_id), BYTES(report_id), BYTES(current_tcb), BYTES(reported_tcb),
-    BYTES(committed_tcb), BYTES(launch_tcb),
+#define BYTES(field)                                                                               \
+    { #field, offsetof(struct bb_sim_config, field), sizeof(((struct bb_sim_config *)0)->field) }
+    BYTES(measurement),  BYTES(host_data),     BYTES(id_key_digest), BYTES(author_key_digest),
+    BYTES(family_id),    BYTES(image_id),      BYTES(report_id),     BYTES(current_tcb),
+    BYTES(reported_tcb), BYTES(committed_tcb), BYTES(launch_tcb),
 };
 
 static const struct {
@@ -57,20 +58,27 @@ static const struct {
     size_t offset;
     uint32_t max;
 } u32_keys[] = {
-#define U32(field, max) {#field, offsetof(struct bb_sim_config, field), max}
-    U32(version, UINT32_MAX), U32(guest_svn, UINT32_MAX), U32(vmpl, UINT32_MAX),
+#define U32(field, max)                                                                            \
+    { #field, offsetof(struct bb_sim_config, field), max }
+    U32(version, UINT32_MAX),
+    U32(guest_svn, UINT32_MAX),
+    U32(vmpl, UINT32_MAX),
     U32(latency_ms, BB_SIM_LATENCY_MS_MAX),
     {"throttle_burst", offsetof(struct bb_sim_config, throttle.burst), 1000000},
     {"throttle_per_second", offsetof(struct bb_sim_config, throttle.per_second), 1000000},
     {"throttle_stall_ms", offsetof(struct bb_sim_config, throttle.stall_ms), BB_SIM_LATENCY_MS_MAX},
 };
 
-enum { N_BYTES = sizeof bytes_keys / sizeof bytes_keys[0], N_U32 = sizeof u32_keys / sizeof u32_keys[0] };
+enum {
+    N_BYTES = sizeof bytes_keys / sizeof bytes_keys[0],
+    N_U32 = sizeof u32_keys / sizeof u32_keys[0]
+};
 
 static void *field(struct bb_sim_config *c, size_t offset) { return (char *)c + offset; }
 
 static enum bb_status wrong(struct bb_error *err, const char *key) {
-    return bb_fail(err, BB_USAGE, key, NULL, NULL, "wrong value of '%s' in the simulator's file", key);
+    return bb_fail(err, BB_USAGE, key, NULL, NULL, "wrong value of '%s' in the simulator's file",
+                   key);
 }
 
 static enum bb_status read_values(const json_t *o, struct bb_sim_config *c, struct bb_error *err) {

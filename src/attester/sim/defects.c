@@ -31,10 +31,11 @@ static const struct bb_sim_defect defects[] = {
      BB_MEASUREMENT_MISMATCH, "measurement", measurement, NULL, NULL},
     {BB_SIM_HOST_DATA, "host-data", "another container policy was given", BB_INVALID_ENCLAVE_CODE,
      BB_INVALID_ENCLAVE_CODE, "host-data", host_data, NULL, NULL},
-    {BB_SIM_NONCE, "nonce", "the report was made for other report data", BB_FALSE_ATTESTATION_REPORT,
-     BB_CHANNEL_BINDING_MISMATCH, "report-data", NULL, other_nonce, NULL},
-    {BB_SIM_TCB, "tcb", "the reported firmware is below the minimum", BB_TCB_TOO_OLD, BB_TCB_TOO_OLD,
-     "minimum-tcb", old_tcb, NULL, NULL},
+    {BB_SIM_NONCE, "nonce", "the report was made for other report data",
+     BB_FALSE_ATTESTATION_REPORT, BB_CHANNEL_BINDING_MISMATCH, "report-data", NULL, other_nonce,
+     NULL},
+    {BB_SIM_TCB, "tcb", "the reported firmware is below the minimum", BB_TCB_TOO_OLD,
+     BB_TCB_TOO_OLD, "minimum-tcb", old_tcb, NULL, NULL},
     {BB_SIM_PROVISIONAL, "provisional", "the host has not committed its firmware",
      BB_PROVISIONAL_FIRMWARE, BB_PROVISIONAL_FIRMWARE, "provisional", provisional, NULL, NULL},
     {BB_SIM_VMPL, "vmpl", "the report was asked for at VMPL 2", BB_GUEST_POLICY_REJECTED,
@@ -65,8 +66,8 @@ static const struct bb_sim_defect defects[] = {
      BB_CERTIFICATE_CHAIN_INVALID, BB_CERTIFICATE_CHAIN_INVALID, "collateral", NULL, NULL, NULL},
     {BB_SIM_WRONG_ISSUER, "wrong-issuer", "the intermediate did not sign the certificate",
      BB_CERTIFICATE_CHAIN_INVALID, BB_CERTIFICATE_CHAIN_INVALID, "chain", NULL, NULL, NULL},
-    {BB_SIM_EXPIRED, "expired", "the certificate is out of its validity",
-     BB_COLLATERAL_UNAVAILABLE, BB_COLLATERAL_UNAVAILABLE, "validity", NULL, NULL, NULL},
+    {BB_SIM_EXPIRED, "expired", "the certificate is out of its validity", BB_COLLATERAL_UNAVAILABLE,
+     BB_COLLATERAL_UNAVAILABLE, "validity", NULL, NULL, NULL},
 };
 
 enum { N_DEFECTS = sizeof defects / sizeof defects[0] };

@@ -34,11 +34,11 @@ enum bb_sim_defect_id {
 
 struct bb_sim_defect {
     enum bb_sim_defect_id id;
-    const char *name;           /* "debug" */
-    const char *explanation;    /* what is wrong, one sentence */
-    enum bb_status file;        /* class for `evidence verify` */
-    enum bb_status connection;  /* class on a connection */
-    const char *check;          /* id of the check that refuses: "debug" */
+    const char *name;                                /* "debug" */
+    const char *explanation;                         /* what is wrong, one sentence */
+    enum bb_status file;                             /* class for `evidence verify` */
+    enum bb_status connection;                       /* class on a connection */
+    const char *check;                               /* id of the check that refuses: "debug" */
     void (*configure)(struct bb_sim_config *config); /* before the report is built; or NULL */
     void (*alter_body)(uint8_t *report);             /* before it is signed; or NULL */
     void (*alter_report)(uint8_t *report);           /* after it is signed; or NULL */

@@ -47,14 +47,15 @@ void bb_sim_free(struct bb_sim *sim) {
 }
 
 const char *bb_sim_dir(const struct bb_sim *sim) { return sim->store.dir; }
-struct bb_sim_config *bb_sim_config(struct bb_sim *sim) { return &sim->config; }
+struct bb_sim_config *bb_sim_config(struct bb_sim *sim) {
+    return &sim->config;
+}
 
 enum bb_status bb_sim_save(struct bb_sim *sim, struct bb_error *err) {
     char *text = bb_sim_config_json(&sim->config);
     if (text == NULL)
         return bb_fail_internal(err, "memory for sim.json");
-    enum bb_status status =
-        bb_sim_store_write(&sim->store, "sim.json", bb_span_str(text), err);
+    enum bb_status status = bb_sim_store_write(&sim->store, "sim.json", bb_span_str(text), err);
     free(text);
     return status;
 }
@@ -102,7 +103,8 @@ enum bb_status bb_sim_sign(struct bb_sim *sim, const uint8_t report_data[BB_SNP_
     if (defect != NULL && defect->alter_body != NULL)
         defect->alter_body(report);
     BB_TRY(bb_sim_store_take_turn(&sim->store, c.latency_ms, &c.throttle, err));
-    BB_TRY(bb_key_sign_ecdsa(sim->keys.vek, bb_span(report, BB_SNP_SIGNED_SIZE), rs, sizeof rs, err));
+    BB_TRY(
+        bb_key_sign_ecdsa(sim->keys.vek, bb_span(report, BB_SNP_SIGNED_SIZE), rs, sizeof rs, err));
     to_little_endian(rs, report + 0x2a0);
     to_little_endian(rs + 48, report + 0x2a0 + 72);
     if (defect != NULL && defect->alter_report != NULL)
@@ -183,8 +185,11 @@ static enum bb_status sim_get(struct bb_attester *self,
                               const uint8_t report_data[BB_SNP_REPORT_DATA_SIZE],
                               struct bb_attestation *out, struct bb_error *err) {
     struct sim_attester *a = (struct sim_attester *)(void *)self;
-    struct bb_attestation made = {.kind = a->base.ops->kind, .report_len = BB_SNP_REPORT_SIZE,
-                                  .vek = a->certs.vek, .ask = a->certs.ask, .ark = a->certs.ark,
+    struct bb_attestation made = {.kind = a->base.ops->kind,
+                                  .report_len = BB_SNP_REPORT_SIZE,
+                                  .vek = a->certs.vek,
+                                  .ask = a->certs.ask,
+                                  .ark = a->certs.ark,
                                   .crl = a->certs.crl};
     BB_TRY(bb_sim_sign(a->sim, report_data, a->defect, made.report, err));
     *out = made;

@@ -31,8 +31,8 @@ BB_MUST_USE enum bb_status bb_sim_sign(struct bb_sim *sim,
                                        const uint8_t report_data[BB_SNP_REPORT_DATA_SIZE],
                                        const struct bb_sim_defect *defect,
                                        uint8_t report[BB_SNP_REPORT_SIZE], struct bb_error *err);
-/* The certificates and the CRL that go with reports of this configuration and defect. The first call
- * in a folder takes seconds (RSA-4096). */
+/* The certificates and the CRL that go with reports of this configuration and defect. The first
+ * call in a folder takes seconds (RSA-4096). */
 BB_MUST_USE enum bb_status bb_sim_certs(struct bb_sim *sim, const struct bb_sim_defect *defect,
                                         struct bb_sim_certs *out, struct bb_error *err);
 /* SHA-256 of the root's SubjectPublicKeyInfo: what a policy's "simulated_roots" lists. */
@@ -44,8 +44,8 @@ BB_MUST_USE enum bb_status bb_sim_count(struct bb_sim *sim, uint64_t *count, str
 BB_MUST_USE enum bb_status bb_sim_policy(struct bb_sim *sim, char **json, struct bb_error *err);
 
 /* GHCB certificate table of the certificates, as the host would give it. Writes `len` bytes. */
-BB_MUST_USE enum bb_status bb_sim_auxblob(const struct bb_sim_certs *certs, enum bb_snp_signer signer,
-                                          uint8_t *out, size_t cap, size_t *len,
-                                          struct bb_error *err);
+BB_MUST_USE enum bb_status bb_sim_auxblob(const struct bb_sim_certs *certs,
+                                          enum bb_snp_signer signer, uint8_t *out, size_t cap,
+                                          size_t *len, struct bb_error *err);
 
 #endif

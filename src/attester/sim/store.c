@@ -172,8 +172,8 @@ static uint32_t throttle_wait(struct turn *turn, const struct bb_sim_throttle *t
     if (t->burst == 0)
         return 0;
     int64_t now = now_ms(), full = (int64_t)t->burst * 1000;
-    int64_t refill = turn->at_ms < 0 || turn->at_ms > now ? full
-                                                          : (now - turn->at_ms) * t->per_second;
+    int64_t refill =
+        turn->at_ms < 0 || turn->at_ms > now ? full : (now - turn->at_ms) * t->per_second;
     turn->tokens_milli = turn->tokens_milli + refill > full ? full : turn->tokens_milli + refill;
     turn->at_ms = now;
     bool empty = turn->tokens_milli < 1000;
@@ -182,7 +182,8 @@ static uint32_t throttle_wait(struct turn *turn, const struct bb_sim_throttle *t
 }
 
 enum bb_status bb_sim_store_take_turn(const struct bb_sim_store *s, uint32_t latency_ms,
-                                      const struct bb_sim_throttle *throttle, struct bb_error *err) {
+                                      const struct bb_sim_throttle *throttle,
+                                      struct bb_error *err) {
     char text[128];
     int held = lock(s, "signer"); /* one signature at a time, as in hardware */
     if (held < 0)

@@ -1,5 +1,5 @@
-/* The simulator's folder: keys, configuration, counter; shared by processes under one lock. Internal
- * to the simulator. */
+/* The simulator's folder: keys, configuration, counter; shared by processes under one lock.
+ * Internal to the simulator. */
 #ifndef BB_ATTESTER_SIM_STORE_H
 #define BB_ATTESTER_SIM_STORE_H
 

@@ -10,7 +10,7 @@ struct bb_snp_certs {
     size_t n, n_crls;
     struct bb_cert *cert[BB_SNP_CERTS_MAX];
     enum bb_snp_cert_role role[BB_SNP_CERTS_MAX];
-    struct bb_snp_vek vek[BB_SNP_CERTS_MAX];    /* what a VEK certificate says */
+    struct bb_snp_vek vek[BB_SNP_CERTS_MAX];     /* what a VEK certificate says */
     struct bb_error vek_error[BB_SNP_CERTS_MAX]; /* or why it cannot be read */
     struct bb_crl *crl[BB_SNP_CERTS_MAX];
     uint8_t issued[BB_SNP_CERTS_MAX][BB_SNP_CERTS_MAX];     /* [subject][issuer] */

@@ -1,5 +1,5 @@
-/* Certificates at hand for one report: parsed once, the best path chosen, signatures remembered. The
- * set may be kept and used for many reports (a cached chain costs no RSA). Not thread-safe. */
+/* Certificates at hand for one report: parsed once, the best path chosen, signatures remembered.
+ * The set may be kept and used for many reports (a cached chain costs no RSA). Not thread-safe. */
 #ifndef BB_EVIDENCE_SNP_CHAIN_H
 #define BB_EVIDENCE_SNP_CHAIN_H
 
@@ -41,13 +41,13 @@ struct bb_snp_fit {
 /* The path that was chosen: borrowed certificates, NULL where none was at hand. */
 struct bb_snp_path {
     const struct bb_cert *vek, *ask, *ark;
-    struct bb_snp_vek info;  /* what `vek` says; zeroed if it is not readable */
+    struct bb_snp_vek info;           /* what `vek` says; zeroed if it is not readable */
     const struct bb_error *vek_error; /* why it is not readable; owned by the set */
     struct bb_snp_fit fit;
     bool vek_signed, ask_signed; /* by the next one, names chaining, product agreeing */
     enum bb_snp_root_trust root;
-    size_t n_veks;   /* certificates of the signer's kind at hand */
-    size_t n_asks;   /* intermediates of any kind at hand */
+    size_t n_veks; /* certificates of the signer's kind at hand */
+    size_t n_asks; /* intermediates of any kind at hand */
 };
 
 /* Chooses the best path there is: one that fits and verifies if there is one, else the one that
@@ -56,10 +56,10 @@ void bb_snp_certs_choose(struct bb_snp_certs *set, const struct bb_snp_need *nee
                          struct bb_snp_path *out);
 
 enum bb_snp_crl_state {
-    BB_SNP_CRL_NONE = 0,   /* no CRL of this root at hand */
+    BB_SNP_CRL_NONE = 0,      /* no CRL of this root at hand */
     BB_SNP_CRL_NOT_IN_WINDOW, /* some of this root, none covers `now` */
     BB_SNP_CRL_GOOD,
-    BB_SNP_CRL_REVOKED,    /* one that counts lists the intermediate or the root */
+    BB_SNP_CRL_REVOKED, /* one that counts lists the intermediate or the root */
 };
 
 /* Judges the CRLs at hand for a path whose root is trusted. A CRL counts if the root signed it and

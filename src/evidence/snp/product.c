@@ -7,8 +7,8 @@ static const char *const product_names[BB_SNP_PRODUCT_COUNT] = {
     [BB_SNP_PRODUCT_TURIN] = "Turin",
 };
 
-/* Combined family and model (CPUID Fn0000_0001). Genoa's row pair holds Bergamo and Siena too, whose
- * certificates come under Genoa's authorities. */
+/* Combined family and model (CPUID Fn0000_0001). Genoa's row pair holds Bergamo and Siena too,
+ * whose certificates come under Genoa's authorities. */
 static const struct {
     uint8_t family, model_first, model_last;
     enum bb_snp_product product;

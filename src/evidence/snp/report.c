@@ -17,8 +17,8 @@ enum {
 #define FLAG_RESERVED 0xffffffe0U
 #define POLICY_RESERVED_ZERO UINT64_C(0xfffffffffc000000) /* bits 63:26 */
 
-/* Byte ranges that must be zero, with the versions for which they are reserved. Non-zero bytes there
- * mean that the firmware says something that this build would not understand. */
+/* Byte ranges that must be zero, with the versions for which they are reserved. Non-zero bytes
+ * there mean that the firmware says something that this build would not understand. */
 static const struct {
     uint16_t offset, size;
     uint8_t version_first, version_last;

@@ -1,5 +1,5 @@
-/* ATTESTATION_REPORT of SEV-SNP, versions 2 to 5: a parsed view. Offsets and names are those of AMD's
- * SEV-SNP ABI specification (56860), table ATTESTATION_REPORT. */
+/* ATTESTATION_REPORT of SEV-SNP, versions 2 to 5: a parsed view. Offsets and names are those of
+ * AMD's SEV-SNP ABI specification (56860), table ATTESTATION_REPORT. */
 #ifndef BB_EVIDENCE_SNP_REPORT_H
 #define BB_EVIDENCE_SNP_REPORT_H
 
@@ -54,8 +54,8 @@ struct bb_snp_fw_version {
 
 /* Every field. Spans point into the report that was parsed. */
 struct bb_snp_report {
-    struct bb_span raw;       /* 1184 bytes */
-    struct bb_span signed_;   /* raw[0..672) */
+    struct bb_span raw;     /* 1184 bytes */
+    struct bb_span signed_; /* raw[0..672) */
     uint32_t version;
     uint32_t guest_svn;
     uint64_t policy;
@@ -84,13 +84,14 @@ struct bb_snp_report {
     struct bb_snp_tcb launch_tcb;
     bool has_mitigations; /* version 5 and later */
     uint64_t launch_mit_vector, current_mit_vector;
-    uint8_t signature_rs[96]; /* r || s, big-endian */
+    uint8_t signature_rs[96];    /* r || s, big-endian */
     enum bb_snp_product product; /* from CPUID; UNKNOWN in version 2 or for another CPU */
 };
 
 /* Parses exactly 1184 bytes and makes every structural check: version 2-5 and SIGNATURE_ALGO 1
  * (else UnsupportedEvidence), reserved bytes and bits zero, POLICY bit 17 set, signing key VCEK or
- * VLEK, chip key not masked, r and s padding zero (else MalformedEvidence). `raw` must outlive `out`. */
+ * VLEK, chip key not masked, r and s padding zero (else MalformedEvidence). `raw` must outlive
+ * `out`. */
 BB_MUST_USE enum bb_status bb_snp_report_parse(struct bb_span raw, struct bb_snp_report *out,
                                                struct bb_error *err);
 

@@ -63,8 +63,8 @@ static bool absent(const struct bb_cert *cert, enum extension e) {
     return count == 0;
 }
 
-/* DER INTEGER of 0..255 in its shortest form and nothing after it: 02 01 xx, or 02 02 00 xx where the
- * top bit is set. Anything else is no security patch level. */
+/* DER INTEGER of 0..255 in its shortest form and nothing after it: 02 01 xx, or 02 02 00 xx where
+ * the top bit is set. Anything else is no security patch level. */
 static bool small_integer(struct bb_span der, uint8_t *value) {
     if (der.len == 3 && der.ptr[0] == 0x02 && der.ptr[1] == 1 && der.ptr[2] < 0x80)
         *value = der.ptr[2];
