@@ -56,7 +56,8 @@ enum bb_gateway_state bb_gateway_conn_feed(struct bb_gateway_conn *conn, struct 
 /* In BATCH: this connection's 48 bytes for the batch, and the parsed request. */
 const uint8_t *bb_gateway_conn_leaf(const struct bb_gateway_conn *conn);
 const struct bb_request *bb_gateway_conn_request(const struct bb_gateway_conn *conn);
-/* The application protocol chosen: the first of the request's that the offer has; owned by the offer. */
+/* The application protocol chosen: the first of the request's that the offer has; owned by the
+ * offer. */
 struct bb_span bb_gateway_conn_app(const struct bb_gateway_conn *conn);
 
 /* What a sealed and signed batch gives to one of its connections. */
