@@ -111,7 +111,3 @@ enum bb_status bb_fail_at(struct bb_error *err, enum bb_status status, size_t of
     va_end(args);
     return status;
 }
-
-enum bb_status bb_fail_internal(struct bb_error *err, const char *what) {
-    return bb_fail(err, BB_INTERNAL, NULL, NULL, NULL, "%s failed", what);
-}

@@ -26,7 +26,10 @@ enum bb_status bb_fail_at(struct bb_error *err, enum bb_status status, size_t of
                           const char *fmt, ...) BB_PRINTF(7, 8);
 
 /* Out of memory or a library that failed for no reason of the input's. */
-enum bb_status bb_fail_internal(struct bb_error *err, const char *what);
+static inline enum bb_status bb_fail_internal(struct bb_error *err, const char *what) {
+    (void)bb_fail(err, BB_INTERNAL, NULL, NULL, NULL, "%s failed", what);
+    return BB_INTERNAL;
+}
 
 /* Copies `in` as printable ASCII: other bytes, quotes and backslashes become \xHH. Always
  * NUL-terminated; cut to `cap`. */

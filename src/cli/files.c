@@ -129,8 +129,8 @@ static enum bb_status add_pem(struct bb_store *s, struct bb_span text, size_t *f
 enum bb_status bb_store_add(struct bb_store *s, struct bb_span bytes, size_t *found,
                             struct bb_error *err) {
     *found = 0;
-    enum bb_der_kind kind = bb_der_kind(bytes);
-    if (kind == BB_DER_OTHER)
+    enum bb_der_kind kind = bytes.len == 0 ? BB_DER_OTHER : bb_der_kind(bytes);
+    if (bytes.ptr == NULL || kind == BB_DER_OTHER)
         return add_pem(s, bytes, found, err);
     *found = 1;
     return add_der(s, kind, bytes, err);
