@@ -1,9 +1,12 @@
 /* Protocol blindbox/1: bindings against the vector of the specification, frames, trees. */
-#include "vectors.h"
+#include "own_vectors.h"
 
-#include "base/hex.h"
 #include "channel/frame.h"
 #include "codec/cbor.h"
+
+#include <openssl/ecdsa.h>
+#include <openssl/evp.h>
+#include <openssl/x509.h>
 
 struct hex_value {
     uint8_t data[512];
@@ -61,6 +64,10 @@ static void test_vector_of_the_specification(void **state) {
     assert_true(bb_binding_report_data(d, 0, out));
     assert_span(bb_span(out, 64), value_of(v, "report_data_form_0", &want));
     assert_false(bb_binding_report_data(d, 2, out));
+    assert_true(bb_binding_extra_data(d, out));
+    assert_span(bb_span(out, 32), value_of(v, "extraData", &want));
+    assert_true(bb_binding_hcl_user_data(key, key, out));
+    assert_span(bb_span(out, 64), value_of(v, "hcl_user_data", &want));
     memset(sibling, 0xaa, sizeof sibling);
     assert_true(bb_merkle_root_from_path(leaf, 1, 1, BB_SPAN_OF(sibling), root));
     assert_span(bb_span(root, 48), value_of(v, "depth1_index1_root", &want));
@@ -294,9 +301,168 @@ static void test_cbor_bombs_cost_nothing(void **state) {
     assert_false(bb_cbor_is_deterministic(BB_SPAN_OF(huge_text)));
 }
 
+/* One value of a row of the second implementation. */
+static void check_hex(const json_t *hex, const char *key, struct bb_span got) {
+    struct bb_span want = hex_member(hex, key);
+    if (!bb_span_equal(got, want))
+        fail_msg("%s differs", key);
+    free_span(want);
+}
+
+static bool p256_signature_is_good(struct bb_span spki, struct bb_span message, struct bb_span rs) {
+    const uint8_t *at = spki.ptr;
+    EVP_PKEY *key = d2i_PUBKEY(NULL, &at, (long)spki.len);
+    ECDSA_SIG *sig = ECDSA_SIG_new();
+    uint8_t *der = NULL;
+    assert_non_null(key);
+    assert_non_null(sig);
+    assert_int_equal(rs.len, 64);
+    assert_int_equal(
+        ECDSA_SIG_set0(sig, BN_bin2bn(rs.ptr, 32, NULL), BN_bin2bn(rs.ptr + 32, 32, NULL)), 1);
+    int len = i2d_ECDSA_SIG(sig, &der);
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    bool good = len > 0 && EVP_DigestVerifyInit(ctx, NULL, EVP_sha256(), NULL, key) == 1 &&
+                EVP_DigestVerify(ctx, der, (size_t)len, message.ptr, message.len) == 1;
+    EVP_MD_CTX_free(ctx);
+    OPENSSL_free(der);
+    ECDSA_SIG_free(sig);
+    EVP_PKEY_free(key);
+    return good;
+}
+
+static void check_anchored(const json_t *row, const uint8_t d[48], const uint8_t binder[48],
+                           struct bb_span binding) {
+    uint8_t input[BB_ANCHORED_INPUT_SIZE];
+    struct bb_span rs = hex_member(row, "anchored_signature");
+    bb_binding_anchored_input(d, binder, input);
+    check_hex(json_object_get(row, "hex"), "anchored_input", BB_SPAN_OF(input));
+    assert_true(p256_signature_is_good(binding, BB_SPAN_OF(input), rs));
+    for (size_t bit = 0; bit < sizeof input * 8; bit += 37) {
+        input[bit / 8] ^= (uint8_t)(1U << bit % 8);
+        assert_false(p256_signature_is_good(binding, BB_SPAN_OF(input), rs));
+        input[bit / 8] ^= (uint8_t)(1U << bit % 8);
+    }
+    free_span(rs);
+}
+
+/* From the statement on: D, report_data in both forms, and what kind 2 and anchored mode need. */
+static void check_statement(const json_t *row, const struct bb_statement *s,
+                            const uint8_t binder[48]) {
+    const json_t *hex = json_object_get(row, "hex");
+    uint8_t out[64], statement[BB_STATEMENT_SIZE], d[48];
+    char runtime[BB_RUNTIME_SIZE + 1];
+    assert_true(bb_binding_statement(s, statement) && bb_binding_d(s, d));
+    check_hex(hex, "statement", BB_SPAN_OF(statement));
+    check_hex(hex, "D", BB_SPAN_OF(d));
+    assert_true(bb_binding_runtime(d, runtime));
+    assert_string_equal(runtime, row_text(row, "runtime"));
+    assert_true(bb_binding_report_data(d, 0, out));
+    check_hex(hex, "report_data_form_0", bb_span(out, 64));
+    assert_true(bb_binding_report_data(d, 1, out));
+    check_hex(hex, "report_data_form_1", bb_span(out, 64));
+    assert_true(bb_binding_extra_data(d, out));
+    check_hex(hex, "extraData", bb_span(out, 32));
+    assert_true(bb_binding_hcl_user_data(s->spki, s->binding_spki, out));
+    check_hex(hex, "user_data", bb_span(out, 64));
+    check_anchored(row, d, binder, s->binding_spki);
+}
+
+static void check_frames(const json_t *row, struct bb_span request, struct bb_span response) {
+    static uint8_t body[1 << 16];
+    const json_t *hex = json_object_get(row, "hex");
+    struct bb_request q;
+    struct bb_response p;
+    struct bb_cmw cmw;
+    struct bb_writer w = bb_writer(body, sizeof body);
+    assert_true(bb_request_parse(request, &q));
+    assert_true(bb_response_parse(response, &p));
+    assert_true(bb_cmw_parse(p.cmw, &cmw));
+    assert_int_equal(p.kind, int_member(row, "kind"));
+    assert_span(p.app, bb_span_str(row_text(row, "app")));
+    bb_response_build(&p, &w);
+    assert_span(bb_writer_span(&w), response);
+    w = bb_writer(body, sizeof body);
+    bb_cmw_build(&cmw, &w);
+    check_hex(hex, "cmw", bb_writer_span(&w));
+}
+
+static void check_exchange(const json_t *row) {
+    const json_t *hex = json_object_get(row, "hex");
+    static const char *const names[] = {"request",      "salt",   "exported", "spki",
+                                        "binding_spki", "config", "path",     "response"};
+    struct bb_span in[8];
+    uint8_t out[48], binder[48], leaf[48], root[48];
+    for (size_t i = 0; i < 8; i++)
+        in[i] = hex_member(hex, names[i]);
+    assert_true(bb_binding_context(in[0], in[1].ptr, out));
+    check_hex(hex, "context", BB_SPAN_OF(out));
+    assert_true(bb_binding_binder(in[3], in[2].ptr, binder));
+    check_hex(hex, "binder", BB_SPAN_OF(binder));
+    assert_true(bb_binding_leaf(in[3], in[2].ptr, leaf));
+    check_hex(hex, "leaf", BB_SPAN_OF(leaf));
+    unsigned depth = int_member(row, "depth");
+    assert_true(bb_merkle_root_from_path(leaf, int_member(row, "index"), depth, in[6], root));
+    check_hex(hex, "root", BB_SPAN_OF(root));
+    assert_true(bb_config_is_valid(in[5]));
+    struct bb_statement s = {.depth = depth,
+                             .flags = (uint16_t)int_member(row, "flags"),
+                             .root = root,
+                             .spki = in[3],
+                             .binding_spki = in[4],
+                             .config = in[5]};
+    check_statement(row, &s, binder);
+    check_frames(row, in[0], in[7]);
+    for (size_t i = 0; i < 8; i++)
+        free_span(in[i]);
+}
+
+static void test_vectors_of_the_second_implementation(void **state) {
+    (void)state;
+    json_t *rows = own_vectors("exchange.json"), *row;
+    size_t i;
+    assert_true(json_array_size(rows) >= 5);
+    json_array_foreach(rows, i, row) check_exchange(row);
+    json_decref(rows);
+}
+
+/* Every bit of what leads to the leaf. */
+static void test_every_flip_changes_the_leaf(void **state) {
+    (void)state;
+    json_t *rows = own_vectors("exchange.json");
+    const json_t *hex = json_object_get(json_array_get(rows, 0), "hex");
+    struct bb_span key = hex_member(hex, "spki");
+    uint8_t exported[48] = {7}, leaf[48], other[48], spki[91], salt[32] = {5}, request[40] = {6};
+    memcpy(spki, key.ptr, sizeof spki);
+    assert_true(bb_binding_leaf(BB_SPAN_OF(spki), exported, leaf));
+    for (size_t bit = 0; bit < sizeof exported * 8; bit++) {
+        exported[bit / 8] ^= (uint8_t)(1U << bit % 8);
+        assert_true(bb_binding_leaf(BB_SPAN_OF(spki), exported, other));
+        assert_memory_not_equal(leaf, other, 48);
+        exported[bit / 8] ^= (uint8_t)(1U << bit % 8);
+    }
+    for (size_t bit = 0; bit < sizeof spki * 8; bit++) {
+        spki[bit / 8] ^= (uint8_t)(1U << bit % 8);
+        if (bb_binding_leaf(BB_SPAN_OF(spki), exported, other))
+            assert_memory_not_equal(leaf, other, 48);
+        spki[bit / 8] ^= (uint8_t)(1U << bit % 8);
+    }
+    assert_true(bb_binding_context(BB_SPAN_OF(request), salt, leaf));
+    for (size_t bit = 0; bit < (sizeof salt + sizeof request) * 8; bit++) {
+        uint8_t *at = bit / 8 < sizeof salt ? salt + bit / 8 : request + bit / 8 - sizeof salt;
+        *at ^= (uint8_t)(1U << bit % 8);
+        assert_true(bb_binding_context(BB_SPAN_OF(request), salt, other));
+        assert_memory_not_equal(leaf, other, 48);
+        *at ^= (uint8_t)(1U << bit % 8);
+    }
+    free_span(key);
+    json_decref(rows);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_vector_of_the_specification),
+        cmocka_unit_test(test_vectors_of_the_second_implementation),
+        cmocka_unit_test(test_every_flip_changes_the_leaf),
         cmocka_unit_test(test_every_flip_changes_d),
         cmocka_unit_test(test_only_uncompressed_p256_keys),
         cmocka_unit_test(test_paths),
