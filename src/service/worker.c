@@ -1,0 +1,390 @@
+/* The gateway's network worker: accepts, keeps the table of connections, and talks to the attester. */
+#include "service/attester_wire.h"
+#include "service/conn.h"
+
+#include "channel/frame.h"
+#include "crypto/issue.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { ADDRESS_BUCKETS = 4096, TLS_CERT_MAX = 1024, SLOT_BITS = 16, ACCEPTS_A_TURN = 64 };
+
+static const char *const apps[] = {"raw", "http/1.1", "h2"};
+enum { N_APPS = sizeof apps / sizeof apps[0] };
+
+struct worker {
+    struct bb_conn_host host; /* first: callbacks get it */
+    struct bb_gateway_offer offer;
+    struct bb_gateway_options options;
+    struct bb_upstream upstream;
+    struct bb_key *key;
+    int listener, control, link; /* link: to the attester, -1 while there is none */
+    bool link_ready;             /* READY was received */
+    struct event *accept_event, *control_event, *link_event, *link_writable, *term, *drain_end;
+    struct bb_conn *slot[BB_CONNECTIONS_MAX];
+    uint64_t generation;
+    size_t open;
+    uint16_t per_address[ADDRESS_BUCKETS];
+    uint64_t queue[BB_CONNECTIONS_MAX]; /* ids whose leaf is not yet at the attester */
+    size_t queued;
+    uint8_t binding_spki[BB_SPKI_SIZE];
+    struct bb_wire_hello hello;
+    struct bb_wire_leaves leaves;
+    struct bb_wire_batch batch; /* the last one: its proofs follow */
+    union {
+        uint8_t bytes[BB_WIRE_MESSAGE_MAX];
+        uint32_t type;
+        struct bb_wire_ready ready;
+        struct bb_wire_batch batch;
+        struct bb_wire_proof proof;
+        struct bb_wire_denied denied;
+    } in;
+};
+
+/* ---- table ---- */
+
+static struct bb_conn *find(const struct worker *w, uint64_t id) {
+    size_t slot = id & ((1U << SLOT_BITS) - 1);
+    struct bb_conn *c = slot < BB_CONNECTIONS_MAX ? w->slot[slot] : NULL;
+    return c != NULL && bb_conn_id(c) == id ? c : NULL;
+}
+
+static uint16_t *bucket(struct worker *w, const struct sockaddr_storage *peer) {
+    uint32_t hash = 2166136261U; /* FNV-1a over the address without the port */
+    const uint8_t *bytes = (const uint8_t *)&((const struct sockaddr_in *)(const void *)peer)->sin_addr;
+    size_t len = 4;
+    if (peer->ss_family == AF_INET6) {
+        bytes = (const uint8_t *)&((const struct sockaddr_in6 *)(const void *)peer)->sin6_addr;
+        len = 16;
+    }
+    for (size_t i = 0; i < len; i++)
+        hash = (hash ^ bytes[i]) * 16777619U;
+    return &w->per_address[hash % ADDRESS_BUCKETS];
+}
+
+static void on_gone(struct bb_conn_host *host, struct bb_conn *c) {
+    struct worker *w = (struct worker *)(void *)host;
+    size_t slot = bb_conn_id(c) & ((1U << SLOT_BITS) - 1);
+    if (w->slot[slot] == c) {
+        w->slot[slot] = NULL;
+        w->open--;
+        (*bucket(w, bb_conn_peer(c)))--;
+    }
+    if (w->host.draining && w->open == 0)
+        (void)event_base_loopbreak(w->host.base);
+}
+
+/* ---- attester ---- */
+
+static void lose_link(struct worker *w);
+
+static void flush_queue(struct worker *w) {
+    while (w->link_ready && w->queued > 0) {
+        struct bb_wire_leaves *m = &w->leaves;
+        size_t taken = 0;
+        m->type = BB_WIRE_LEAVES;
+        m->n = 0;
+        for (; taken < w->queued && m->n < BB_WIRE_LEAVES_MAX; taken++) {
+            struct bb_conn *c = find(w, w->queue[taken]);
+            const uint8_t *leaf = c == NULL ? NULL : bb_conn_leaf(c);
+            if (leaf == NULL)
+                continue; /* it left: its place is free */
+            m->leaf[m->n].id = w->queue[taken];
+            memcpy(m->leaf[m->n++].leaf, leaf, BB_MERKLE_NODE);
+        }
+        size_t len = offsetof(struct bb_wire_leaves, leaf) + m->n * sizeof m->leaf[0];
+        if (m->n > 0 && send(w->link, m, len, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)len) {
+            if (errno == EAGAIN)
+                (void)event_add(w->link_writable, NULL);
+            else
+                lose_link(w);
+            return;
+        }
+        w->queued -= taken;
+        memmove(w->queue, w->queue + taken, w->queued * sizeof w->queue[0]);
+    }
+}
+
+static void on_link_writable(evutil_socket_t fd, short what, void *arg) {
+    (void)fd;
+    (void)what;
+    flush_queue(arg);
+}
+
+static void on_leaf_ready(struct bb_conn_host *host, struct bb_conn *c) {
+    struct worker *w = (struct worker *)(void *)host;
+    if (w->queued == BB_CONNECTIONS_MAX)
+        return; /* cannot be: one entry a connection; its deadline answers it */
+    w->queue[w->queued++] = bb_conn_id(c);
+    /* Sent at the end of this turn of the loop, together with the others that came in it. */
+    if (w->link_writable != NULL)
+        event_active(w->link_writable, EV_WRITE, 1);
+}
+
+/* Everything that waits for the attester is denied: nothing is tried twice. */
+static void lose_link(struct worker *w) {
+    if (w->link < 0)
+        return;
+    event_free(w->link_event);
+    event_free(w->link_writable);
+    (void)close(w->link);
+    w->link = -1;
+    w->link_ready = false;
+    w->link_event = w->link_writable = NULL;
+    w->queued = 0;
+    for (size_t i = 0; i < BB_CONNECTIONS_MAX; i++)
+        if (w->slot[i] != NULL && bb_conn_leaf(w->slot[i]) != NULL)
+            bb_conn_refuse(w->slot[i], BB_CHANNEL_BUSY, 1000);
+    (void)fprintf(stderr, "gateway: the attester is gone; waiting connections were refused\n");
+}
+
+static bool take_ready(struct worker *w, size_t len) {
+    if (len != sizeof w->in.ready)
+        return false;
+    w->offer.kind = w->in.ready.kind;
+    memcpy(w->binding_spki, w->in.ready.binding_spki, sizeof w->binding_spki);
+    w->link_ready = true;
+    (void)event_add(w->accept_event, NULL);
+    return true;
+}
+
+static bool take_batch(struct worker *w, size_t len) {
+    const struct bb_wire_batch *b = &w->in.batch;
+    if (len < offsetof(struct bb_wire_batch, cmw) || b->cmw_len > BB_WIRE_EVIDENCE_MAX ||
+        len != offsetof(struct bb_wire_batch, cmw) + b->cmw_len)
+        return false;
+    memcpy(&w->batch, b, len);
+    (void)fprintf(stderr, "batch=%02x%02x%02x%02x%02x%02x%02x%02x leaves=%u depth=%u report_us=%u\n",
+                  b->d[0], b->d[1], b->d[2], b->d[3], b->d[4], b->d[5], b->d[6], b->d[7], b->n,
+                  b->depth, b->report_us);
+    return true;
+}
+
+static bool take_proof(struct worker *w, size_t len) {
+    const struct bb_wire_proof *p = &w->in.proof;
+    if (len < offsetof(struct bb_wire_proof, path) || p->path_len > sizeof p->path ||
+        len != offsetof(struct bb_wire_proof, path) + p->path_len)
+        return false;
+    struct bb_conn *c = find(w, p->id);
+    if (c == NULL || bb_conn_leaf(c) == NULL)
+        return true; /* it left meanwhile */
+    struct bb_gateway_evidence e = {.kind = w->offer.kind,
+                                    .form = w->batch.form,
+                                    .flags = (uint16_t)w->batch.flags,
+                                    .cmw = bb_span(w->batch.cmw, w->batch.cmw_len),
+                                    .config = bb_span(w->hello.config, w->hello.config_len),
+                                    .binding_spki = BB_SPAN_OF(w->binding_spki),
+                                    .index = p->index,
+                                    .depth = w->batch.depth,
+                                    .path = bb_span(p->path, p->path_len)};
+    bb_conn_answer(c, &e, w->batch.d);
+    return true;
+}
+
+static bool take_denied(struct worker *w, size_t len) {
+    if (len != sizeof w->in.denied)
+        return false;
+    struct bb_conn *c = find(w, w->in.denied.id);
+    if (c != NULL && bb_conn_leaf(c) != NULL)
+        bb_conn_refuse(c, w->in.denied.status, w->in.denied.retry_ms);
+    return true;
+}
+
+static bool take_message(struct worker *w, size_t len) {
+    if (len < sizeof w->in.type)
+        return false;
+    switch (w->in.type) {
+    case BB_WIRE_READY: return take_ready(w, len);
+    case BB_WIRE_BATCH: return take_batch(w, len);
+    case BB_WIRE_PROOF: return take_proof(w, len);
+    case BB_WIRE_DENIED: return take_denied(w, len);
+    default: return false;
+    }
+}
+
+static void on_link(evutil_socket_t fd, short what, void *arg) {
+    struct worker *w = arg;
+    enum { MESSAGES_A_TURN = 256 };
+    (void)what;
+    for (int i = 0; i < MESSAGES_A_TURN && w->link == fd; i++) {
+        ssize_t n = recv(fd, w->in.bytes, sizeof w->in.bytes, MSG_DONTWAIT);
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+            return;
+        if (n <= 0 || !take_message(w, (size_t)n))
+            lose_link(w);
+    }
+}
+
+/* The parent hands over a new attester's socket. */
+static void on_control(evutil_socket_t fd, short what, void *arg) {
+    struct worker *w = arg;
+    uint8_t byte = 0;
+    union {
+        struct cmsghdr align;
+        char space[CMSG_SPACE(sizeof(int))];
+    } aux;
+    struct iovec iov = {.iov_base = &byte, .iov_len = 1};
+    struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = aux.space,
+                       .msg_controllen = sizeof aux.space};
+    (void)what;
+    ssize_t n = recvmsg(fd, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    struct cmsghdr *c = n <= 0 ? NULL : CMSG_FIRSTHDR(&m);
+    if (c == NULL || c->cmsg_type != SCM_RIGHTS) { /* the parent is gone */
+        (void)event_base_loopbreak(w->host.base);
+        return;
+    }
+    lose_link(w);
+    memcpy(&w->link, CMSG_DATA(c), sizeof w->link);
+    w->link_event = event_new(w->host.base, w->link, EV_READ | EV_PERSIST, on_link, w);
+    w->link_writable = event_new(w->host.base, w->link, EV_WRITE, on_link_writable, w);
+    if (w->link_event == NULL || w->link_writable == NULL ||
+        event_add(w->link_event, NULL) != 0 ||
+        send(w->link, &w->hello, sizeof w->hello, MSG_NOSIGNAL) != (ssize_t)sizeof w->hello)
+        lose_link(w);
+}
+
+/* ---- accepting ---- */
+
+static void on_accept(evutil_socket_t fd, short what, void *arg) {
+    struct worker *w = arg;
+    (void)what;
+    for (int i = 0; i < ACCEPTS_A_TURN; i++) {
+        struct sockaddr_storage peer = {0};
+        socklen_t len = sizeof peer;
+        int s = accept4(fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (s < 0)
+            return;
+        uint16_t *count = bucket(w, &peer);
+        if (w->open >= BB_CONNECTIONS_MAX || *count >= BB_CONNECTIONS_PER_ADDRESS) {
+            (void)close(s);
+            continue;
+        }
+        size_t slot = w->generation % BB_CONNECTIONS_MAX;
+        while (w->slot[slot] != NULL)
+            slot = (slot + 1) % BB_CONNECTIONS_MAX;
+        uint64_t id = ++w->generation << SLOT_BITS | slot;
+        struct bb_conn *c = bb_conn_new(&w->host, s, &peer, id);
+        if (c == NULL)
+            continue;
+        w->slot[slot] = c;
+        w->open++;
+        (*count)++;
+    }
+}
+
+static void on_drain_end(evutil_socket_t fd, short what, void *arg) {
+    struct worker *w = arg;
+    (void)fd;
+    (void)what;
+    (void)event_base_loopbreak(w->host.base);
+}
+
+static void on_term(evutil_socket_t fd, short what, void *arg) {
+    struct worker *w = arg;
+    struct timeval limit = {.tv_sec = BB_DRAIN_MS / 1000};
+    (void)fd;
+    (void)what;
+    if (w->host.draining)
+        return;
+    w->host.draining = true;
+    (void)fprintf(stderr, "gateway: draining %zu connections\n", w->open);
+    (void)event_del(w->accept_event);
+    (void)close(w->listener);
+    for (size_t i = 0; i < BB_CONNECTIONS_MAX; i++)
+        if (w->slot[i] != NULL)
+            bb_conn_drain(w->slot[i]);
+    if (w->open == 0)
+        (void)event_base_loopbreak(w->host.base);
+    else
+        (void)event_add(w->drain_end, &limit);
+}
+
+/* ---- start ---- */
+
+static enum bb_status make_identity(struct worker *w, struct bb_error *err) {
+    uint8_t der[TLS_CERT_MAX];
+    size_t len = 0;
+    int64_t now = (int64_t)time(NULL);
+    BB_TRY(bb_key_generate(BB_KEY_P256, &w->key, err));
+    BB_TRY(bb_issue_tls(w->key, "blindbox", now - 3600, now + INT64_C(10) * 365 * 86400, der,
+                        sizeof der, &len, err));
+    BB_TRY(bb_tls_server_new(w->key, bb_span(der, len), &w->host.tls, err));
+    struct bb_span spki = bb_key_spki(w->key);
+    if (!bb_spki_is_p256(spki))
+        return bb_fail_internal(err, "making a P-256 key");
+    w->offer = (struct bb_gateway_offer){
+        .kind = 0, .form = 1, .apps = apps, .n_apps = N_APPS, .spki = spki};
+    struct bb_writer config = bb_writer(w->hello.config, sizeof w->hello.config);
+    bb_config_build("blindbox 0.1.0", w->upstream.uri, apps, N_APPS, &config);
+    if (config.failed)
+        return bb_fail_internal(err, "writing the configuration");
+    w->hello.type = BB_WIRE_HELLO;
+    w->hello.flags = w->upstream.outside ? BB_FLAG_OUTSIDE_UPSTREAM : 0;
+    w->hello.config_len = (uint32_t)config.len;
+    memcpy(w->hello.spki, spki.ptr, sizeof w->hello.spki);
+    return BB_OK;
+}
+
+static bool make_events(struct worker *w) {
+    w->host.base = event_base_new();
+    if (w->host.base == NULL)
+        return false;
+    w->accept_event = event_new(w->host.base, w->listener, EV_READ | EV_PERSIST, on_accept, w);
+    w->control_event = event_new(w->host.base, w->control, EV_READ | EV_PERSIST, on_control, w);
+    w->term = evsignal_new(w->host.base, SIGTERM, on_term, w);
+    w->drain_end = evtimer_new(w->host.base, on_drain_end, w);
+    /* Accepting begins when the attester said READY. */
+    return w->accept_event != NULL && w->control_event != NULL && w->term != NULL &&
+           w->drain_end != NULL && event_add(w->control_event, NULL) == 0 &&
+           event_add(w->term, NULL) == 0;
+}
+
+static void worker_free(struct worker *w) {
+    for (size_t i = 0; i < BB_CONNECTIONS_MAX; i++)
+        if (w->slot[i] != NULL)
+            bb_conn_abort(w->slot[i]);
+    lose_link(w);
+    struct event *events[] = {w->accept_event, w->control_event, w->term, w->drain_end};
+    for (size_t i = 0; i < sizeof events / sizeof events[0]; i++)
+        if (events[i] != NULL)
+            event_free(events[i]);
+    if (w->host.base != NULL)
+        event_base_free(w->host.base);
+    bb_tls_context_free(w->host.tls);
+    bb_key_free(w->key);
+    free(w);
+}
+
+int bb_gateway_worker(const struct bb_gateway_options *options, int listener, int control) {
+    struct bb_error err = {0};
+    struct worker *w = calloc(1, sizeof *w);
+    if (w == NULL)
+        return 1;
+    w->options = *options;
+    w->listener = listener;
+    w->control = control;
+    w->link = -1;
+    w->host.offer = &w->offer;
+    w->host.options = &w->options;
+    w->host.upstream = &w->upstream;
+    w->host.leaf_ready = on_leaf_ready;
+    w->host.gone = on_gone;
+    int code = 1;
+    if (bb_upstream_parse(options->upstream, &w->upstream, &err) == BB_OK &&
+        make_identity(w, &err) == BB_OK && make_events(w)) {
+        (void)event_base_dispatch(w->host.base);
+        code = 0;
+    } else {
+        (void)fprintf(stderr, "gateway: %s\n", err.text);
+    }
+    worker_free(w);
+    return code;
+}
