@@ -24,7 +24,9 @@ static const struct {
     {"1b00000000ffffffff", "2^32-1 in nine bytes", false},
     {"3817", "-24 in two bytes", false},
     {"5801aa", "long head of a byte string", false},
-    {"7801" "61", "long head of a text", false},
+    {"7801"
+     "61",
+     "long head of a text", false},
     {"9800", "long head of an array", false},
     {"b800", "long head of a map", false},
     {"40", "empty bytes", true},
@@ -44,11 +46,20 @@ static const struct {
     {"a201020304", "two keys", true},
     {"a203040102", "keys out of order", false},
     {"a201020103", "key twice", false},
-    {"a2010220" "03", "negative after positive", true},
+    {"a2010220"
+     "03",
+     "negative after positive", true},
     {"a220030102", "positive after negative", false},
-    {"a2616100" "626161" "00", "short text first", true},
-    {"a26261610061" "6100", "long text first", false},
-    {"a10102" "00", "trailing byte", false},
+    {"a2616100"
+     "626161"
+     "00",
+     "short text first", true},
+    {"a26261610061"
+     "6100",
+     "long text first", false},
+    {"a10102"
+     "00",
+     "trailing byte", false},
     {"a1", "map without its pair", false},
     {"a101", "map without a value", false},
     {"c000", "tag", false},
@@ -123,8 +134,8 @@ static void test_typed_reads_refuse_other_types_and_bounds(void **state) {
 
 static void test_writer_makes_the_shortest_heads(void **state) {
     (void)state;
-    static const uint64_t values[] = {0, 23, 24, 255, 256, 65535, 65536, UINT32_MAX,
-                                      (uint64_t)UINT32_MAX + 1, UINT64_MAX};
+    static const uint64_t values[] = {
+        0, 23, 24, 255, 256, 65535, 65536, UINT32_MAX, (uint64_t)UINT32_MAX + 1, UINT64_MAX};
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
         uint8_t buf[16];
         uint64_t back = 1;

@@ -82,9 +82,9 @@ static void test_proofs_of_a_wrong_size(void **state) {
         size_t nodes, bytes; /* bytes more than whole nodes */
         bool good;
     } rows[] = {
-        {0, 0, 0, 0, true},       {1, 0, 0, 0, false},      {0, 0, 1, 0, false},
-        {3, 2, 2, 0, true},       {4, 2, 2, 0, false},      {3, 2, 1, 0, false},
-        {3, 2, 3, 0, false},      {3, 2, 1, 47, false},     {3, 2, 2, 1, false},
+        {0, 0, 0, 0, true},       {1, 0, 0, 0, false},       {0, 0, 1, 0, false},
+        {3, 2, 2, 0, true},       {4, 2, 2, 0, false},       {3, 2, 1, 0, false},
+        {3, 2, 3, 0, false},      {3, 2, 1, 47, false},      {3, 2, 2, 1, false},
         {65535, 16, 16, 0, true}, {65536, 16, 16, 0, false}, {0, 17, 17, 0, false},
         {0, 32, 16, 0, false},    {0, 2, 0, 0, false},
     };
@@ -108,8 +108,11 @@ static void test_node_given_as_leaf(void **state) {
     assert_true(bb_merkle_root_from_path(inner, 0, DEPTH - 1,
                                          bb_span(path + BB_MERKLE_NODE, BB_MERKLE_NODE), root));
     assert_memory_equal(root, tree + bb_merkle_tree_size(DEPTH) - BB_MERKLE_NODE, sizeof root);
-    struct bb_statement s = {.depth = DEPTH, .root = root, .spki = BB_SPAN_OF(key),
-                             .binding_spki = BB_SPAN_OF(key), .config = BB_SPAN_OF(key)};
+    struct bb_statement s = {.depth = DEPTH,
+                             .root = root,
+                             .spki = BB_SPAN_OF(key),
+                             .binding_spki = BB_SPAN_OF(key),
+                             .config = BB_SPAN_OF(key)};
     assert_true(bb_binding_d(&s, d));
     s.depth = DEPTH - 1;
     assert_true(bb_binding_d(&s, other));
