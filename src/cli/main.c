@@ -23,6 +23,7 @@ static const struct command commands[] = {
     {"evidence", bb_cmd_evidence, NULL, "show and verify attestation reports offline"},
     {"policy", bb_cmd_policy, NULL, "check and explain policies"},
     {"sim", bb_cmd_sim, NULL, "the simulated TEE, for development and tests"},
+    {"gateway", NULL, "blindbox-net", "attested TLS in front of an application"},
 };
 
 static int help(FILE *out) {

@@ -28,14 +28,13 @@ static void on_term(int signal) {
 
 /* Runs argv again as a role, with `fd` as descriptor 3 and `listener` (or -1) as 4. */
 static pid_t spawn(char **argv, const char *role, int fd, int listener) {
-    char *args[ARGS_MAX];
+    static char program[] = "blindbox";
+    char *args[ARGS_MAX] = {program};
     char text[32];
-    size_t n = 0;
+    size_t n = 1;
     (void)snprintf(text, sizeof text, "--role=%s", role);
-    while (argv[n] != NULL && n < ARGS_MAX - 2) {
-        args[n] = argv[n];
-        n++;
-    }
+    for (; argv[n - 1] != NULL && n < ARGS_MAX - 2; n++)
+        args[n] = argv[n - 1];
     args[n++] = text;
     args[n] = NULL;
     pid_t parent = getpid();
