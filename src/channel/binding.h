@@ -10,6 +10,7 @@
 #define BB_SPKI_SIZE 91
 #define BB_SALT_SIZE 32
 #define BB_D_SIZE 48
+#define BB_BATCH_ID_SIZE 8 /* first bytes of D: how logs and results name a batch */
 #define BB_RUNTIME_SIZE 81
 #define BB_REPORT_DATA_SIZE 64
 #define BB_STATEMENT_SIZE 217

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { BINDING_STAGE = 6 }; /* of checks.def */
+
 struct bb_client {
     uint8_t frame[BB_FRAME_HEAD_SIZE + BB_REQUEST_MAX]; /* the request, with its length */
     size_t frame_len;
@@ -26,7 +28,9 @@ enum bb_status bb_client_wants_from(const struct bb_policy *policy, struct bb_cl
                                 .n_apps = 1};
     if (policy->kind_sev_snp)
         w.kinds[w.n_kinds++] = BB_KIND_SEV_SNP;
-    if (policy->kind_simulated && policy->allow_simulated)
+    /* Also without permission: the verdict then says what is wrong, where "nothing in common" would
+     * not. Asking for evidence is not taking it. */
+    if (policy->kind_simulated || !policy->evidence_given)
         w.kinds[w.n_kinds++] = BB_KIND_SIMULATED;
     if (w.n_kinds == 0)
         return bb_fail(err, BB_UNSUPPORTED_EVIDENCE, "evidence", "sev-snp or simulated", "none",
@@ -328,7 +332,31 @@ static void path_failed(const struct bb_response *p, struct bb_result *r) {
     bb_result_close(r);
 }
 
-enum bb_status bb_client_appraise(struct bb_client *c, const struct bb_collateral *more,
+bool bb_client_authentic(const struct bb_result *r) {
+    for (int i = 0; i < BB_CHECK_COUNT; i++)
+        if (bb_check_stage((enum bb_check_id)i) < BINDING_STAGE &&
+            r->checks[i].outcome == BB_OUTCOME_FAILED)
+            return false;
+    return r->checks[BB_CHECK_SIGNATURE].outcome == BB_OUTCOME_PASSED;
+}
+
+bool bb_client_is_bound_by(const struct bb_result *r) {
+    for (int i = 0; i < BB_CHECK_COUNT; i++)
+        if (bb_check_stage((enum bb_check_id)i) == BINDING_STAGE &&
+            r->checks[i].outcome != BB_OUTCOME_PASSED)
+            return false;
+    return true;
+}
+
+/* Values of a report that nobody vouches for are not repeated: rows of binding and policy keep
+ * their outcome and class only. */
+static void hide_unverified(struct bb_result *r) {
+    for (int i = 0; i < BB_CHECK_COUNT; i++)
+        if (bb_check_stage((enum bb_check_id)i) >= BINDING_STAGE)
+            r->checks[i].found[0] = '\0';
+}
+
+enum bb_status bb_client_appraise(const struct bb_client *c, const struct bb_collateral *more,
                                   const struct bb_policy *policy, int64_t now, uint64_t skip,
                                   struct bb_result *result) {
     const uint64_t never = UINT64_C(1) << BB_CHECK_REPORT_DATA | UINT64_C(1) << BB_CHECK_LEAF |
@@ -357,10 +385,10 @@ enum bb_status bb_client_appraise(struct bb_client *c, const struct bb_collatera
     };
     memcpy(expect.report_data, b->report_data, sizeof expect.report_data);
     memcpy(expect.config_digest, b->config_digest, sizeof expect.config_digest);
-    enum bb_status status =
-        bb_appraise_snp(b->cmw.report, &all, policy, now, &expect, skip & ~never, result);
-    if (b->path_good || result->status == BB_INTERNAL)
-        return status;
-    path_failed(&b->response, result);
+    (void)!bb_appraise_snp(b->cmw.report, &all, policy, now, &expect, skip & ~never, result);
+    if (!b->path_good && result->status != BB_INTERNAL)
+        path_failed(&b->response, result);
+    if (!bb_client_authentic(result))
+        hide_unverified(result);
     return result->status;
 }

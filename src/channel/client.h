@@ -100,11 +100,18 @@ uint64_t bb_client_retry_ms(const struct bb_client *client);
 
 /* Steps 7 to 11: appraises the report with the certificates and CRL of the response, and those of
  * `more` (NULL: none), against the policy. Fills `result` always; returns its class. Binding rows
- * (report-data, leaf, path, key) are ChannelBindingMismatch and can never be skipped. */
-BB_MUST_USE enum bb_status bb_client_appraise(struct bb_client *client,
+ * (report-data, leaf, path, key) are ChannelBindingMismatch and can never be skipped. Of a report
+ * that is not authentic nothing is shown as found. */
+BB_MUST_USE enum bb_status bb_client_appraise(const struct bb_client *client,
                                               const struct bb_collateral *more,
                                               const struct bb_policy *policy, int64_t now,
                                               uint64_t skip, struct bb_result *result);
+
+/* True if stages 1 to 5 of an appraisal hold: the vendor's hardware made this report. */
+bool bb_client_authentic(const struct bb_result *result);
+
+/* True if stage 6 holds: the report was made for this connection. */
+bool bb_client_is_bound_by(const struct bb_result *result);
 
 /* The failure class of a refusal's status. */
 enum bb_status bb_channel_status_class(unsigned status);

@@ -1,12 +1,12 @@
 /* blindbox evidence show|verify: offline, no network, starts in milliseconds. */
 #include "cli/commands.h"
 #include "cli/files.h"
+#include "cli/policy_option.h"
 #include "cli/print_result.h"
 
 #include "base/hex.h"
 #include "base/rfc3339.h"
 #include "evidence/snp/certtable.h"
-#include "service/policy_file.h"
 
 #include <getopt.h>
 #include <stdlib.h>
@@ -42,15 +42,6 @@ struct run {
     char policy_source[512];
     struct bb_result result;
 };
-
-static enum bb_status add_skip(struct options *o, const char *name, struct bb_error *err) {
-    enum bb_check_id id = BB_CHECK_FORMAT;
-    if (!bb_check_from_name(name, &id) || bb_check_stage(id) == 1)
-        return bb_fail(err, BB_USAGE, "--skip", "the id of a check after format and version", name,
-                       "'%s' is no check that can be skipped", name);
-    o->skip |= UINT64_C(1) << id;
-    return BB_OK;
-}
 
 enum {
     OPT_CERTS = 256,
@@ -98,7 +89,7 @@ static enum bb_status take_option(struct run *run, int option, struct bb_error *
         o->at = optarg;
         return BB_OK;
     case OPT_SKIP:
-        return add_skip(o, optarg, err);
+        return bb_option_skip(optarg, &o->skip, err);
     case OPT_AUXBLOB:
         o->auxblob = optarg;
         return BB_OK;
@@ -133,24 +124,7 @@ static enum bb_status parse(struct run *run, int argc, char **argv, bool *help,
     if (argc - optind != 1)
         return bb_fail(err, BB_USAGE, "FILE", "one file", NULL, "give one file with the evidence");
     run->opt.file = argv[optind];
-    if (run->opt.policy != NULL && run->opt.measurement != NULL)
-        return bb_fail(err, BB_USAGE, "--measurement", NULL, NULL,
-                       "give --policy or --measurement, not both");
     return BB_OK;
-}
-
-static enum bb_status load_policy(struct run *run, struct bb_error *err) {
-    const char *hex = run->opt.measurement;
-    uint8_t digest[BB_SNP_MEASUREMENT_SIZE];
-    if (hex == NULL)
-        return bb_policy_load(run->opt.policy, &run->policy, run->policy_source,
-                              sizeof run->policy_source, err);
-    if (!bb_hex_decode_exact(hex, digest, sizeof digest))
-        return bb_fail(err, BB_USAGE, "--measurement", "96 hex digits", NULL,
-                       "the measurement is not 48 bytes in hex");
-    bb_copy_text(run->policy_source, sizeof run->policy_source, "defaults with --measurement");
-    BB_TRY(bb_policy_new(&run->policy, err));
-    return bb_policy_add_measurement(run->policy, BB_SPAN_OF(digest), err);
 }
 
 static enum bb_status expectations(const struct run *run, struct bb_expectation *expect,
@@ -185,7 +159,8 @@ static enum bb_status load_auxblob(struct run *run, struct bb_error *err) {
 static enum bb_status verify(struct run *run, struct bb_error *err) {
     struct bb_expectation expect;
     int64_t now = 0;
-    BB_TRY(load_policy(run, err));
+    BB_TRY(bb_option_policy(run->opt.policy, run->opt.measurement, &run->policy, run->policy_source,
+                            sizeof run->policy_source, err));
     BB_TRY(expectations(run, &expect, &now, err));
     BB_TRY(bb_blob_read(run->opt.file, BB_INPUT_FILE_MAX, &run->evidence, err));
     BB_TRY(load_auxblob(run, err));
@@ -215,7 +190,7 @@ static int print(struct run *run, const struct bb_error *err) {
         run->result = (struct bb_result){.verdict = BB_VERDICT_REFUSED, .status = err->status};
         if (run->opt.json) {
             json_t *o = bb_result_to_json(&view);
-            (void)json_object_set_new(o, "error", json_string(err->text));
+            bb_result_json_error(o, err);
             bb_json_print(stdout, o);
         }
         return bb_error_print(stderr, err);

@@ -17,8 +17,17 @@ static const char usage[] =
     "  --attester  where evidence comes from. This build has the simulated TEE (sim) only; it is\n"
     "              never chosen because hardware is missing.\n";
 
-enum { OPT_ATTESTER = 256, OPT_UPSTREAM, OPT_LISTEN, OPT_SIM_DIR, OPT_SIM_DEFECT, OPT_MAX_AGE,
-       OPT_IDLE, OPT_ROLE, OPT_HELP };
+enum {
+    OPT_ATTESTER = 256,
+    OPT_UPSTREAM,
+    OPT_LISTEN,
+    OPT_SIM_DIR,
+    OPT_SIM_DEFECT,
+    OPT_MAX_AGE,
+    OPT_IDLE,
+    OPT_ROLE,
+    OPT_HELP
+};
 
 static const struct option long_options[] = {
     {"attester", required_argument, NULL, OPT_ATTESTER},
@@ -54,17 +63,35 @@ int bb_cmd_gateway(int argc, char **argv) {
     bool good = true;
     while (good && (option = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
         switch (option) {
-        case OPT_ATTESTER: attester = optarg; break;
-        case OPT_UPSTREAM: o.upstream = optarg; break;
-        case OPT_LISTEN: o.listen = optarg; break;
-        case OPT_SIM_DIR: o.sim_dir = optarg; break;
-        case OPT_SIM_DEFECT: o.sim_defect = optarg; break;
-        case OPT_MAX_AGE: good = seconds(optarg, &o.max_age_s); break;
-        case OPT_IDLE: good = seconds(optarg, &idle_s); break;
-        case OPT_ROLE: role = optarg; break;
+        case OPT_ATTESTER:
+            attester = optarg;
+            break;
+        case OPT_UPSTREAM:
+            o.upstream = optarg;
+            break;
+        case OPT_LISTEN:
+            o.listen = optarg;
+            break;
+        case OPT_SIM_DIR:
+            o.sim_dir = optarg;
+            break;
+        case OPT_SIM_DEFECT:
+            o.sim_defect = optarg;
+            break;
+        case OPT_MAX_AGE:
+            good = seconds(optarg, &o.max_age_s);
+            break;
+        case OPT_IDLE:
+            good = seconds(optarg, &idle_s);
+            break;
+        case OPT_ROLE:
+            role = optarg;
+            break;
         case 'h':
-        case OPT_HELP: return fputs(usage, stdout) < 0 ? 1 : 0;
-        default: good = false;
+        case OPT_HELP:
+            return fputs(usage, stdout) < 0 ? 1 : 0;
+        default:
+            good = false;
         }
     }
     o.idle_ms = idle_s * 1000;
@@ -74,6 +101,7 @@ int bb_cmd_gateway(int argc, char **argv) {
         return wrong("no attester: this build has the simulated TEE only",
                      "for development: --attester sim");
     if (o.upstream == NULL)
-        return wrong("no --upstream", "say where the application listens: --upstream tcp:127.0.0.1:8000");
+        return wrong("no --upstream",
+                     "say where the application listens: --upstream tcp:127.0.0.1:8000");
     return role != NULL ? bb_gateway_role(&o, role) : bb_gateway_run(&o, argv);
 }

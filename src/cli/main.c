@@ -20,6 +20,9 @@ struct command {
 };
 
 static const struct command commands[] = {
+    {"attest", NULL, "blindbox-net", "connect, attest, print the result; send nothing"},
+    {"exec", NULL, "blindbox-net", "run a program whose HTTP goes through attested connections"},
+    {"proxy", NULL, "blindbox-net", "a local port whose every connection is attested"},
     {"evidence", bb_cmd_evidence, NULL, "show and verify attestation reports offline"},
     {"policy", bb_cmd_policy, NULL, "check and explain policies"},
     {"sim", bb_cmd_sim, NULL, "the simulated TEE, for development and tests"},

@@ -9,6 +9,9 @@ static const struct {
     int (*run)(int argc, char **argv);
 } commands[] = {
     {"gateway", bb_cmd_gateway},
+    {"attest", bb_cmd_attest},
+    {"exec", bb_cmd_exec},
+    {"proxy", bb_cmd_proxy},
 };
 
 /* Run by blindbox with its own arguments: argv[1] is the subcommand. */

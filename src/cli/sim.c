@@ -275,7 +275,11 @@ static enum bb_status show(const struct options *o, struct bb_sim *sim, struct b
     json_t *defects = json_object();
     const struct bb_sim_defect *d = NULL;
     for (size_t i = 0; (d = bb_sim_defect_at(i)) != NULL; i++)
-        (void)json_object_set_new(defects, d->name, json_string(bb_status_name(d->file)));
+        (void)json_object_set_new(defects, d->name,
+                                  json_pack("{s:s, s:s, s:s, s:i, s:s}", "text", d->explanation,
+                                            "file", bb_status_name(d->file), "connection",
+                                            bb_status_name(d->connection), "exit",
+                                            bb_status_exit(d->connection), "check", d->check));
     (void)json_object_set_new(object, "schema", json_string("blindbox.sim/1"));
     (void)json_object_set_new(object, "dir", json_string(bb_sim_dir(sim)));
     (void)json_object_set_new(object, "signatures", json_integer((json_int_t)count));
@@ -287,11 +291,16 @@ static enum bb_status show(const struct options *o, struct bb_sim *sim, struct b
     const char *key = NULL;
     json_t *value = NULL;
     json_object_foreach(object, key, value) {
-        char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_INDENT(2));
-        (void)printf("%-20s %s\n", key, json_is_string(value) ? json_string_value(value) : text);
+        char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+        if (strcmp(key, "defects") != 0)
+            (void)printf("%-20s %s\n", key,
+                         json_is_string(value) ? json_string_value(value) : text);
         free(text);
     }
     json_decref(object);
+    (void)puts("\ndefects for --defect, and the class that refuses each:");
+    for (size_t i = 0; (d = bb_sim_defect_at(i)) != NULL; i++)
+        (void)printf("  %-18s %-24s %s\n", d->name, bb_status_name(d->file), d->explanation);
     return BB_OK;
 }
 

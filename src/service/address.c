@@ -1,10 +1,10 @@
-#include "service/gateway.h"
+#include "service/address.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
 #include <stdio.h>
-#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static enum bb_status bad(struct bb_error *err, const char *text) {
@@ -20,8 +20,8 @@ static bool copy(char *out, size_t cap, const char *from, size_t len) {
     return true;
 }
 
-enum bb_status bb_host_port(const char *text, const char *default_port, char *host,
-                            size_t host_cap, char *port, size_t port_cap, struct bb_error *err) {
+enum bb_status bb_host_port(const char *text, const char *default_port, char *host, size_t host_cap,
+                            char *port, size_t port_cap, struct bb_error *err) {
     const char *end = text[0] == '[' ? strchr(text, ']') : NULL;
     const char *colon = end != NULL ? (end[1] == ':' ? end + 1 : NULL) : strrchr(text, ':');
     bool many = end == NULL && colon != NULL && strchr(text, ':') != colon; /* a bare V6 address */
@@ -38,14 +38,21 @@ enum bb_status bb_host_port(const char *text, const char *default_port, char *ho
     return BB_OK;
 }
 
+static enum bb_status lookup(const char *text, const char *host, const char *port, int flags,
+                             struct addrinfo **list, struct bb_error *err) {
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = flags};
+    bool any = host[0] == '\0' || strcmp(host, "*") == 0;
+    int why = getaddrinfo(any ? NULL : host, port, &hints, list);
+    if (why == 0)
+        return BB_OK;
+    return bb_fail(err, BB_PEER_UNREACHABLE, "address", NULL, text, "cannot resolve %s: %s", text,
+                   gai_strerror(why));
+}
+
 static enum bb_status resolve(const char *text, const char *host, const char *port, int flags,
                               struct sockaddr_storage *out, socklen_t *len, struct bb_error *err) {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = flags}, *list = NULL;
-    int why = getaddrinfo(host[0] == '\0' || strcmp(host, "*") == 0 ? NULL : host, port, &hints,
-                          &list);
-    if (why != 0)
-        return bb_fail(err, BB_PEER_UNREACHABLE, "address", NULL, text, "cannot resolve %s: %s",
-                       text, gai_strerror(why));
+    struct addrinfo *list = NULL;
+    BB_TRY(lookup(text, host, port, flags, &list, err));
     /* A wildcard: the IPv6 one takes IPv4 too. */
     const struct addrinfo *best = list;
     for (const struct addrinfo *a = list; (flags & AI_PASSIVE) != 0 && a != NULL; a = a->ai_next)
@@ -54,6 +61,23 @@ static enum bb_status resolve(const char *text, const char *host, const char *po
     memcpy(out, best->ai_addr, best->ai_addrlen);
     *len = best->ai_addrlen;
     freeaddrinfo(list);
+    return BB_OK;
+}
+
+enum bb_status bb_target_resolve(const char *text, struct bb_target *out, struct bb_error *err) {
+    struct bb_target t = {.count = 0};
+    struct addrinfo *list = NULL;
+    BB_TRY(bb_host_port(text, BB_GATEWAY_PORT, t.host, sizeof t.host, t.port, sizeof t.port, err));
+    if (t.host[0] == '\0' || strcmp(t.host, "*") == 0)
+        return bad(err, text);
+    BB_TRY(lookup(text, t.host, t.port, AI_NUMERICSERV, &list, err));
+    for (const struct addrinfo *a = list; a != NULL && t.count < BB_TARGET_ADDRESSES;
+         a = a->ai_next) {
+        memcpy(&t.address[t.count], a->ai_addr, a->ai_addrlen);
+        t.len[t.count++] = a->ai_addrlen;
+    }
+    freeaddrinfo(list);
+    *out = t;
     return BB_OK;
 }
 
@@ -66,43 +90,81 @@ static bool is_loopback(const struct sockaddr_storage *a) {
     return a->ss_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
 }
 
+static enum bb_status unix_address(const char *path, struct sockaddr_storage *out, socklen_t *len,
+                                   struct bb_error *err) {
+    struct sockaddr_un *un = (struct sockaddr_un *)(void *)out;
+    un->sun_family = AF_UNIX;
+    if (path[0] == '\0' || !copy(un->sun_path, sizeof un->sun_path, path, strlen(path)))
+        return bad(err, path);
+    *len = sizeof *un;
+    return BB_OK;
+}
+
+/* The path behind "unix:", or NULL. */
+static const char *unix_path(const char *text) {
+    return strncmp(text, "unix:", 5) == 0 ? text + 5 : NULL;
+}
+
 enum bb_status bb_upstream_parse(const char *text, struct bb_upstream *out, struct bb_error *err) {
     char host[256], port[16];
     struct bb_upstream up = {.outside = false};
-    if (strncmp(text, "unix:", 5) == 0) {
-        struct sockaddr_un *un = (struct sockaddr_un *)(void *)&up.address;
-        un->sun_family = AF_UNIX;
-        if (text[5] == '\0' || !copy(un->sun_path, sizeof un->sun_path, text + 5, strlen(text + 5)))
-            return bad(err, text);
-        up.len = sizeof *un;
+    const char *path = unix_path(text), *scheme = path == NULL ? "tcp:" : "unix:";
+    const char *rest = path != NULL ? path : text + (strncmp(text, "tcp:", 4) == 0 ? 4 : 0);
+    if (path != NULL) {
+        BB_TRY(unix_address(path, &up.address, &up.len, err));
     } else {
-        const char *address = strncmp(text, "tcp:", 4) == 0 ? text + 4 : text;
-        BB_TRY(bb_host_port(address, NULL, host, sizeof host, port, sizeof port, err));
+        BB_TRY(bb_host_port(rest, NULL, host, sizeof host, port, sizeof port, err));
         BB_TRY(resolve(text, host, port, 0, &up.address, &up.len, err));
         up.outside = !is_loopback(&up.address);
     }
-    if (snprintf(up.uri, sizeof up.uri, "%s%s",
-                 strncmp(text, "unix:", 5) == 0 || strncmp(text, "tcp:", 4) == 0 ? "" : "tcp:",
-                 text) >= (int)sizeof up.uri)
+    if (snprintf(up.uri, sizeof up.uri, "%s%s", scheme, rest) >= (int)sizeof up.uri)
         return bad(err, text);
     *out = up;
     return BB_OK;
 }
 
+/* A socket file that nobody listens on any more is in the way; one that answers is not ours to
+ * take. */
+static void remove_stale(const struct sockaddr_un *un) {
+    struct stat st;
+    if (lstat(un->sun_path, &st) != 0 || !S_ISSOCK(st.st_mode))
+        return;
+    int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (s >= 0 && connect(s, (const struct sockaddr *)un, sizeof *un) != 0 && errno == ECONNREFUSED)
+        (void)unlink(un->sun_path);
+    if (s >= 0)
+        (void)close(s);
+}
+
+static bool bind_it(int s, const struct sockaddr_storage *address, socklen_t len) {
+    int one = 1, zero = 0;
+    if (address->ss_family == AF_INET6)
+        (void)setsockopt(s, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof zero);
+    if (address->ss_family != AF_UNIX) {
+        (void)setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+        return bind(s, (const struct sockaddr *)address, len) == 0;
+    }
+    remove_stale((const struct sockaddr_un *)(const void *)address);
+    mode_t before = umask(0177);
+    bool good = bind(s, (const struct sockaddr *)address, len) == 0;
+    (void)umask(before);
+    return good;
+}
+
 enum bb_status bb_listen(const char *text, int *fd, struct bb_error *err) {
     enum { BACKLOG = 4096 };
     char host[256], port[16];
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {0};
     socklen_t len = 0;
-    int one = 1, zero = 0;
-    BB_TRY(bb_host_port(text, NULL, host, sizeof host, port, sizeof port, err));
-    BB_TRY(resolve(text, host, port, AI_PASSIVE, &address, &len, err));
+    const char *path = unix_path(text);
+    if (path != NULL) {
+        BB_TRY(unix_address(path, &address, &len, err));
+    } else {
+        BB_TRY(bb_host_port(text, NULL, host, sizeof host, port, sizeof port, err));
+        BB_TRY(resolve(text, host, port, AI_PASSIVE, &address, &len, err));
+    }
     int s = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (s >= 0)
-        (void)setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (s >= 0 && address.ss_family == AF_INET6)
-        (void)setsockopt(s, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof zero);
-    if (s < 0 || bind(s, (struct sockaddr *)&address, len) != 0 || listen(s, BACKLOG) != 0) {
+    if (s < 0 || !bind_it(s, &address, len) || listen(s, BACKLOG) != 0) {
         enum bb_status status = bb_fail(err, BB_USAGE, "listen", "a free address", text,
                                         "cannot listen on %s: %s", text, strerror(errno));
         if (s >= 0)
@@ -113,8 +175,19 @@ enum bb_status bb_listen(const char *text, int *fd, struct bb_error *err) {
     return BB_OK;
 }
 
+bool bb_listen_is_local(int fd) {
+    struct sockaddr_storage own = {0};
+    socklen_t len = sizeof own;
+    return getsockname(fd, (struct sockaddr *)&own, &len) == 0 &&
+           (own.ss_family == AF_UNIX || is_loopback(&own));
+}
+
 void bb_address_text(const struct sockaddr_storage *address, char *out, size_t cap) {
     char host[64] = "", port[16] = "";
+    if (address->ss_family == AF_UNIX) {
+        bb_copy_text(out, cap, "unix");
+        return;
+    }
     (void)getnameinfo((const struct sockaddr *)address, sizeof *address, host, sizeof host, port,
                       sizeof port, NI_NUMERICHOST | NI_NUMERICSERV);
     (void)snprintf(out, cap, address->ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);

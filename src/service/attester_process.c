@@ -4,13 +4,13 @@
 #include "channel/frame.h"
 #include "crypto/key.h"
 #include "service/attester_wire.h"
+#include "service/clock.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 struct process {
@@ -61,8 +61,8 @@ static bool take_leaves(struct process *p, size_t len) {
     return true;
 }
 
-/* Waits for the first leaf, then takes all that are there: the rest of the socket belongs to the next
- * batch. False when the worker is gone or broken. */
+/* Waits for the first leaf, then takes all that are there: the rest of the socket belongs to the
+ * next batch. False when the worker is gone or broken. */
 static bool collect(struct process *p) {
     struct pollfd ready = {.fd = p->fd, .events = POLLIN};
     size_t len = receive(p);
@@ -75,12 +75,6 @@ static bool collect(struct process *p) {
             return false;
     }
     return true;
-}
-
-static uint64_t now_us(void) {
-    struct timespec t;
-    (void)clock_gettime(CLOCK_BOOTTIME, &t);
-    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
 static bool deny_all(struct process *p, unsigned status, uint64_t retry_ms) {
@@ -106,7 +100,7 @@ static bool send_proofs(struct process *p, const struct bb_batch *batch) {
 }
 
 static bool send_batch(struct process *p, const struct bb_batch *batch,
-                       const struct bb_attestation *made, uint64_t took_us) {
+                       const struct bb_attestation *made, int64_t took_us) {
     struct bb_wire_batch *m = &p->out;
     struct bb_writer w = bb_writer(m->cmw, sizeof m->cmw);
     struct bb_cmw cmw = {.report = bb_span(made->report, made->report_len),
@@ -146,11 +140,11 @@ static bool serve_batch(struct process *p) {
         (void)fprintf(stderr, "attester: %s\n", err.text);
         return deny_all(p, BB_CHANNEL_OWN_EVIDENCE_REFUSED, 0);
     }
-    uint64_t t0 = now_us();
+    int64_t t0 = bb_now_us();
     enum bb_status status = bb_attester_get(p->attester, batch->report_data, &made, &err);
     bool good = false;
     if (status == BB_OK)
-        good = send_batch(p, batch, &made, now_us() - t0);
+        good = send_batch(p, batch, &made, bb_now_us() - t0);
     else {
         (void)fprintf(stderr, "attester: %s: %s\n", bb_status_name(status), err.text);
         good = deny_all(p, status == BB_TRY_AGAIN ? BB_CHANNEL_BUSY : BB_CHANNEL_ATTESTER_DEAD,

@@ -1,11 +1,12 @@
-/* Messages between a gateway's worker and its attester process: one datagram each on a SOCK_SEQPACKET
- * pair, same machine, same build: plain structs. The worker states leaves, never report data. */
+/* Messages between a gateway's worker and its attester process: one datagram each on a
+ * SOCK_SEQPACKET pair, same machine, same build: plain structs. The worker states leaves, never
+ * report data. */
 #ifndef BB_SERVICE_ATTESTER_WIRE_H
 #define BB_SERVICE_ATTESTER_WIRE_H
 
 #include "channel/batch.h"
 
-#define BB_WIRE_LEAVES_MAX 512   /* leaves of one message: datagram size */
+#define BB_WIRE_LEAVES_MAX 512 /* leaves of one message: datagram size */
 #define BB_WIRE_EVIDENCE_MAX 65536
 #define BB_WIRE_MESSAGE_MAX 98304 /* larger datagrams are a broken peer: memory */
 

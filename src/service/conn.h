@@ -26,8 +26,8 @@ struct bb_conn_host {
 };
 
 /* Takes ownership of `fd`. NULL if there is no memory (the socket is closed then). */
-struct bb_conn *bb_conn_new(struct bb_conn_host *host, int fd,
-                            const struct sockaddr_storage *peer, uint64_t id);
+struct bb_conn *bb_conn_new(struct bb_conn_host *host, int fd, const struct sockaddr_storage *peer,
+                            uint64_t id);
 /* Closes at once. Calls host->gone. */
 void bb_conn_abort(struct bb_conn *conn);
 /* In the exchange: refuses with "shutting down"; relaying connections go on. */

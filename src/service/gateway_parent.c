@@ -1,5 +1,6 @@
-/* The gateway's parent: opens the listener and runs itself again for each role, before it has threads
- * or keys. A dead attester is replaced with back-off; without its worker the gateway ends. */
+/* The gateway's parent: opens the listener and runs itself again for each role, before it has
+ * threads or keys. A dead attester is replaced with back-off; without its worker the gateway ends.
+ */
 #include "service/attester_process.h"
 #include "service/gateway.h"
 
@@ -61,7 +62,9 @@ static bool hand_over(int control, int fd) {
         char space[CMSG_SPACE(sizeof(int))];
     } aux = {.space = {0}};
     struct iovec iov = {.iov_base = &byte, .iov_len = 1};
-    struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = aux.space,
+    struct msghdr m = {.msg_iov = &iov,
+                       .msg_iovlen = 1,
+                       .msg_control = aux.space,
                        .msg_controllen = sizeof aux.space};
     struct cmsghdr *c = CMSG_FIRSTHDR(&m);
     c->cmsg_level = SOL_SOCKET;
@@ -144,7 +147,8 @@ int bb_gateway_run(const struct bb_gateway_options *options, char **argv) {
     (void)close(control[1]);
     pid_t attester = start_attester(argv, control[0]);
     if (worker < 0 || attester < 0) {
-        (void)fprintf(stderr, "blindbox gateway: cannot start its processes: %s\n", strerror(errno));
+        (void)fprintf(stderr, "blindbox gateway: cannot start its processes: %s\n",
+                      strerror(errno));
         return 1;
     }
     announce(listener);

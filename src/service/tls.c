@@ -54,8 +54,8 @@ static bool set_groups(SSL_CTX *ctx) {
 }
 
 static bool set_common(SSL_CTX *ctx) {
-    (void)SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-                                    SSL_MODE_RELEASE_BUFFERS);
+    (void)SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE |
+                                    SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
     (void)SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     (void)SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION);
     return SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) == 1 &&
@@ -130,8 +130,7 @@ enum bb_status bb_tls_new(struct bb_tls_context *context, int fd, const char *se
     if (tls != NULL)
         tls->ssl = SSL_new(context->ctx);
     if (tls == NULL || tls->ssl == NULL || SSL_set_fd(tls->ssl, fd) != 1 ||
-        (server_name != NULL && !is_address(server_name) &&
-         !set_sni(tls->ssl, server_name))) {
+        (server_name != NULL && !is_address(server_name) && !set_sni(tls->ssl, server_name))) {
         bb_tls_free(tls);
         return bb_fail_internal(err, "making a TLS connection");
     }
@@ -214,13 +213,13 @@ void bb_tls_facts(const struct bb_tls *tls, struct bb_client_tls *out) {
         int len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &self->spki);
         self->spki_len = len > 0 ? (size_t)len : 0;
     }
-    *out = (struct bb_client_tls){
-        .tls13 = SSL_version(tls->ssl) == TLS1_3_VERSION,
-        .resumed = SSL_session_reused(tls->ssl) != 0,
-        .early_data = SSL_get_early_data_status(tls->ssl) == SSL_EARLY_DATA_ACCEPTED,
-        .x509 = cert != NULL,
-        .alpn = bb_span(alpn, alpn_len),
-        .spki = bb_span(tls->spki, tls->spki_len)};
+    *out = (struct bb_client_tls){.tls13 = SSL_version(tls->ssl) == TLS1_3_VERSION,
+                                  .resumed = SSL_session_reused(tls->ssl) != 0,
+                                  .early_data = SSL_get_early_data_status(tls->ssl) ==
+                                                SSL_EARLY_DATA_ACCEPTED,
+                                  .x509 = cert != NULL,
+                                  .alpn = bb_span(alpn, alpn_len),
+                                  .spki = bb_span(tls->spki, tls->spki_len)};
 }
 
 bool bb_tls_export(void *tls, struct bb_span context, uint8_t out[BB_EXPORTED_SIZE]) {

@@ -1,5 +1,6 @@
-/* TLS as blindbox/1 wants it (channel protocol section 1): the only place that includes OpenSSL's TLS
- * headers. TLS 1.3, full handshakes, ALPN blindbox/1; non-blocking on a socket of the caller's. */
+/* TLS as blindbox/1 wants it (channel protocol section 1): the only place that includes OpenSSL's
+ * TLS headers. TLS 1.3, full handshakes, ALPN blindbox/1; non-blocking on a socket of the caller's.
+ */
 #ifndef BB_SERVICE_TLS_H
 #define BB_SERVICE_TLS_H
 
@@ -24,6 +25,9 @@ BB_MUST_USE enum bb_status bb_tls_new(struct bb_tls_context *context, int fd,
                                       struct bb_error *err);
 void bb_tls_free(struct bb_tls *tls); /* NULL-safe; sends nothing */
 
+/* Events to wait for on a socket. */
+enum { BB_IO_READ = 1, BB_IO_WRITE = 2 };
+
 enum bb_tls_io {
     BB_TLS_OK = 0,     /* done, or `n` bytes moved */
     BB_TLS_WANT_READ,  /* call again when the socket is readable */
@@ -32,6 +36,15 @@ enum bb_tls_io {
     BB_TLS_CUT,        /* end of file without close_notify, or a reset: truncated */
     BB_TLS_FAILED,     /* protocol error: see bb_tls_failure() */
 };
+
+/* True if `io` is a wish, which is added to `want`. */
+static inline bool bb_tls_waits(enum bb_tls_io io, unsigned *want) {
+    if (io == BB_TLS_WANT_READ)
+        *want |= BB_IO_READ;
+    else if (io == BB_TLS_WANT_WRITE)
+        *want |= BB_IO_WRITE;
+    return io == BB_TLS_WANT_READ || io == BB_TLS_WANT_WRITE;
+}
 
 enum bb_tls_io bb_tls_handshake(struct bb_tls *tls);
 enum bb_tls_io bb_tls_read(struct bb_tls *tls, uint8_t *buf, size_t cap, size_t *n);

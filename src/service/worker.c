@@ -1,7 +1,9 @@
-/* The gateway's network worker: accepts, keeps the table of connections, and talks to the attester. */
+/* The gateway's network worker: accepts, keeps the table of connections, and talks to the attester.
+ */
 #include "service/attester_wire.h"
 #include "service/conn.h"
 
+#include "base/hex.h"
 #include "channel/frame.h"
 #include "crypto/issue.h"
 
@@ -57,7 +59,8 @@ static struct bb_conn *find(const struct worker *w, uint64_t id) {
 
 static uint16_t *bucket(struct worker *w, const struct sockaddr_storage *peer) {
     uint32_t hash = 2166136261U; /* FNV-1a over the address without the port */
-    const uint8_t *bytes = (const uint8_t *)&((const struct sockaddr_in *)(const void *)peer)->sin_addr;
+    const uint8_t *bytes =
+        (const uint8_t *)&((const struct sockaddr_in *)(const void *)peer)->sin_addr;
     size_t len = 4;
     if (peer->ss_family == AF_INET6) {
         bytes = (const uint8_t *)&((const struct sockaddr_in6 *)(const void *)peer)->sin6_addr;
@@ -156,13 +159,14 @@ static bool take_ready(struct worker *w, size_t len) {
 
 static bool take_batch(struct worker *w, size_t len) {
     const struct bb_wire_batch *b = &w->in.batch;
+    char id[BB_HEX_SIZE(BB_BATCH_ID_SIZE)];
     if (len < offsetof(struct bb_wire_batch, cmw) || b->cmw_len > BB_WIRE_EVIDENCE_MAX ||
         len != offsetof(struct bb_wire_batch, cmw) + b->cmw_len)
         return false;
     memcpy(&w->batch, b, len);
-    (void)fprintf(stderr, "batch=%02x%02x%02x%02x%02x%02x%02x%02x leaves=%u depth=%u report_us=%u\n",
-                  b->d[0], b->d[1], b->d[2], b->d[3], b->d[4], b->d[5], b->d[6], b->d[7], b->n,
-                  b->depth, b->report_us);
+    bb_hex_encode(bb_span(b->d, BB_BATCH_ID_SIZE), id, sizeof id);
+    (void)fprintf(stderr, "batch=%s leaves=%u depth=%u report_us=%u\n", id, b->n, b->depth,
+                  b->report_us);
     return true;
 }
 
@@ -200,11 +204,16 @@ static bool take_message(struct worker *w, size_t len) {
     if (len < sizeof w->in.type)
         return false;
     switch (w->in.type) {
-    case BB_WIRE_READY: return take_ready(w, len);
-    case BB_WIRE_BATCH: return take_batch(w, len);
-    case BB_WIRE_PROOF: return take_proof(w, len);
-    case BB_WIRE_DENIED: return take_denied(w, len);
-    default: return false;
+    case BB_WIRE_READY:
+        return take_ready(w, len);
+    case BB_WIRE_BATCH:
+        return take_batch(w, len);
+    case BB_WIRE_PROOF:
+        return take_proof(w, len);
+    case BB_WIRE_DENIED:
+        return take_denied(w, len);
+    default:
+        return false;
     }
 }
 
@@ -230,7 +239,9 @@ static void on_control(evutil_socket_t fd, short what, void *arg) {
         char space[CMSG_SPACE(sizeof(int))];
     } aux;
     struct iovec iov = {.iov_base = &byte, .iov_len = 1};
-    struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = aux.space,
+    struct msghdr m = {.msg_iov = &iov,
+                       .msg_iovlen = 1,
+                       .msg_control = aux.space,
                        .msg_controllen = sizeof aux.space};
     (void)what;
     ssize_t n = recvmsg(fd, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
@@ -245,8 +256,7 @@ static void on_control(evutil_socket_t fd, short what, void *arg) {
     memcpy(&w->link, CMSG_DATA(c), sizeof w->link);
     w->link_event = event_new(w->host.base, w->link, EV_READ | EV_PERSIST, on_link, w);
     w->link_writable = event_new(w->host.base, w->link, EV_WRITE, on_link_writable, w);
-    if (w->link_event == NULL || w->link_writable == NULL ||
-        event_add(w->link_event, NULL) != 0 ||
+    if (w->link_event == NULL || w->link_writable == NULL || event_add(w->link_event, NULL) != 0 ||
         send(w->link, &w->hello, sizeof w->hello, MSG_NOSIGNAL) != (ssize_t)sizeof w->hello)
         lose_link(w);
 }

@@ -65,9 +65,9 @@ def defects(folder):
     blindbox("sim", "init", "--dir", folder / "sim", "--latency-ms", 0, "--policy-out", policy)
     table = json.loads(blindbox("sim", "show", "--dir", folder / "sim", "--json").stdout)["defects"]
     case("the table has the defects", len(table) >= 21, str(table))
-    for name, want in table.items():
+    for name, row in table.items():
         got, first, _ = verify(*make(folder, name), policy)
-        case(f"defect {name}", got == want, f"{got} at {first}, want {want}")
+        case(f"defect {name}", (got, first) == (row["file"], row["check"]), f"{got} at {first}, want {row}")
 
 
 def permission(folder):

@@ -434,21 +434,60 @@ static void test_simulated_without_permission(void **state) {
     exchange_free(x);
 }
 
-/* A key outside the policy's kinds is not even asked for. */
+/* The kinds that the policy's "evidence" names, or all; permission is the verdict's matter. */
 static void test_wants_follow_the_policy(void **state) {
+    static const struct {
+        bool given, sev_snp, simulated, allowed;
+        size_t n;
+        uint8_t first;
+    } rows[] = {
+        {false, true, false, false, 2, BB_KIND_SEV_SNP},
+        {true, true, false, false, 1, BB_KIND_SEV_SNP},
+        {true, true, false, true, 1, BB_KIND_SEV_SNP},
+        {true, false, true, true, 1, BB_KIND_SIMULATED},
+        {true, false, true, false, 1, BB_KIND_SIMULATED},
+    };
     const struct world *w = *state;
     struct bb_client_wants wants;
     struct bb_policy p = *w->policy;
-    p.kind_sev_snp = p.kind_simulated = p.allow_simulated = true;
-    assert_int_equal(bb_client_wants_from(&p, &wants, NULL), BB_OK);
-    assert_int_equal(wants.n_kinds, 2);
-    assert_int_equal(wants.forms, 1U << 1);
-    p.allow_simulated = false;
-    assert_int_equal(bb_client_wants_from(&p, &wants, NULL), BB_OK);
-    assert_int_equal(wants.n_kinds, 1);
-    assert_int_equal(wants.kinds[0], BB_KIND_SEV_SNP);
-    p.kind_sev_snp = false;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        p.evidence_given = rows[i].given;
+        p.kind_sev_snp = rows[i].sev_snp;
+        p.kind_simulated = rows[i].simulated;
+        p.allow_simulated = rows[i].allowed;
+        assert_int_equal(bb_client_wants_from(&p, &wants, NULL), BB_OK);
+        assert_int_equal(wants.n_kinds, rows[i].n);
+        assert_int_equal(wants.kinds[0], rows[i].first);
+        assert_int_equal(wants.forms, 1U << 1);
+    }
+    p.evidence_given = true;
+    p.kind_sev_snp = p.kind_simulated = false;
     assert_int_equal(bb_client_wants_from(&p, &wants, NULL), BB_UNSUPPORTED_EVIDENCE);
+}
+
+/* Of a report that nobody vouches for no value is shown as found. */
+static void test_nothing_unverified_is_shown(void **state) {
+    struct world *w = *state;
+    struct exchange *x = exchange_new(w, &(struct plan){0});
+    char where[BB_FIELD_MAX];
+    struct bb_result result;
+    struct bb_response p = response_of(x);
+    struct bb_cmw cmw;
+    static uint8_t report[BB_SNP_REPORT_SIZE], bytes[32768];
+    assert_true(bb_cmw_parse(p.cmw, &cmw));
+    memcpy(report, cmw.report.ptr, sizeof report);
+    report[0x90] ^= 1; /* MEASUREMENT */
+    cmw.report = BB_SPAN_OF(report);
+    struct bb_writer out = bb_writer(bytes, sizeof bytes);
+    bb_cmw_build(&cmw, &out);
+    p.cmw = bb_writer_span(&out);
+    set_response(x, &p);
+    assert_int_equal(client_verdict(x, w->policy, where, &result), BB_REPORT_SIGNATURE_INVALID);
+    assert_int_equal(result.checks[BB_CHECK_MEASUREMENT].outcome, BB_OUTCOME_FAILED);
+    assert_string_equal(result.checks[BB_CHECK_MEASUREMENT].found, "");
+    assert_string_equal(result.checks[BB_CHECK_REPORT_DATA].found, "");
+    assert_false(bb_client_authentic(&result));
+    exchange_free(x);
 }
 
 int main(void) {
@@ -472,6 +511,7 @@ int main(void) {
         cmocka_unit_test(test_binding_is_never_skipped),
         cmocka_unit_test(test_simulated_without_permission),
         cmocka_unit_test(test_wants_follow_the_policy),
+        cmocka_unit_test(test_nothing_unverified_is_shown),
     };
     return cmocka_run_group_tests_name("channel_engine", tests, world_new, world_free);
 }

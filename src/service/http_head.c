@@ -1,0 +1,160 @@
+#include "service/http_head.h"
+
+#include "base/hex.h"
+
+#include <strings.h>
+
+struct head {
+    struct bb_span method, authority, path, version, fields;
+    bool upgrade, authorized;
+};
+
+static bool is_token(struct bb_span s) {
+    static const char marks[] = "!#$%&'*+-.^_`|~";
+    for (size_t i = 0; i < s.len; i++) {
+        uint8_t c = s.ptr[i], lower = c | 0x20;
+        bool good = (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') ||
+                    (c != '\0' && strchr(marks, c) != NULL);
+        if (!good)
+            return false;
+    }
+    return s.len > 0;
+}
+
+/* Cuts `s` at the first `mark`: what is before goes to `first`. False if there is none. */
+static bool cut(struct bb_span *s, const char *mark, struct bb_span *first) {
+    size_t n = strlen(mark);
+    const uint8_t *at = s->len < n ? NULL : memmem(s->ptr, s->len, mark, n);
+    if (at == NULL)
+        return false;
+    *first = bb_span(s->ptr, (size_t)(at - s->ptr));
+    *s = bb_span(at + n, s->len - first->len - n);
+    return true;
+}
+
+static bool is(struct bb_span s, const char *text) {
+    return s.len == strlen(text) && strncasecmp((const char *)s.ptr, text, s.len) == 0;
+}
+
+static struct bb_span trim(struct bb_span s) {
+    while (s.len > 0 && (s.ptr[0] == ' ' || s.ptr[0] == '\t'))
+        s = bb_span(s.ptr + 1, s.len - 1);
+    while (s.len > 0 && (s.ptr[s.len - 1] == ' ' || s.ptr[s.len - 1] == '\t'))
+        s.len--;
+    return s;
+}
+
+/* Visible bytes and, where `spaces`, blanks: nothing that could end a line early. */
+static bool is_plain(struct bb_span s, bool spaces) {
+    for (size_t i = 0; i < s.len; i++)
+        if (s.ptr[i] == 0x7f || s.ptr[i] < 0x20 || s.ptr[i] == ' ')
+            if (!spaces || (s.ptr[i] != ' ' && s.ptr[i] != '\t'))
+                return false;
+    return true;
+}
+
+static enum bb_http_head target(struct bb_span url, struct head *h) {
+    struct bb_span scheme;
+    if (is(h->method, "CONNECT"))
+        return BB_HTTP_NOT_HTTP;
+    if (!cut(&url, "://", &scheme))
+        return BB_HTTP_MALFORMED;
+    if (!is(scheme, "http"))
+        return BB_HTTP_NOT_HTTP;
+    size_t end = 0;
+    while (end < url.len && url.ptr[end] != '/' && url.ptr[end] != '?')
+        end++;
+    h->authority = bb_span(url.ptr, end);
+    h->path = bb_span(url.ptr + end, url.len - end);
+    bool user = end > 0 && memchr(url.ptr, '@', end) != NULL;
+    return end == 0 || user ? BB_HTTP_MALFORMED : BB_HTTP_GOOD;
+}
+
+static enum bb_http_head request_line(struct bb_span line, struct head *h) {
+    struct bb_span url;
+    if (!cut(&line, " ", &h->method) || !cut(&line, " ", &url) || !is_token(h->method) ||
+        !is_plain(url, false))
+        return BB_HTTP_MALFORMED;
+    h->version = line;
+    if (!bb_span_equal(line, BB_SPAN_LIT("HTTP/1.1")) &&
+        !bb_span_equal(line, BB_SPAN_LIT("HTTP/1.0")))
+        return BB_HTTP_MALFORMED;
+    return target(url, h);
+}
+
+static bool authorizes(struct bb_span value, const char *user_password) {
+    uint8_t given[256];
+    size_t len = 0;
+    struct bb_span scheme;
+    return cut(&value, " ", &scheme) && is(scheme, "Basic") &&
+           bb_b64_decode(trim(value), given, sizeof given, &len) &&
+           bb_span_equal(bb_span(given, len), bb_span_str(user_password));
+}
+
+/* Fields between this client and this proxy, or ones that this proxy sets itself. */
+static bool is_hop_by_hop(struct bb_span name) {
+    static const char *const names[] = {
+        "Connection", "Proxy-Connection", "Keep-Alive", "Proxy-Authorization", "TE", "Host"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (is(name, names[i]))
+            return true;
+    return false;
+}
+
+/* Walks the fields; with `out` writes those that go on to the origin. False if one is malformed. */
+static bool fields(struct head *h, const char *user_password, struct bb_writer *out) {
+    struct bb_span rest = h->fields, line, name;
+    while (cut(&rest, "\r\n", &line)) {
+        struct bb_span value = line;
+        if (!cut(&value, ":", &name) || !is_token(name) || !is_plain(value, true))
+            return false;
+        if (is(name, "Upgrade"))
+            h->upgrade = true;
+        if (is(name, "Proxy-Authorization") && authorizes(trim(value), user_password))
+            h->authorized = true;
+        if (out == NULL || is_hop_by_hop(name))
+            continue;
+        bb_write_bytes(out, line);
+        bb_write_bytes(out, BB_SPAN_LIT("\r\n"));
+    }
+    return rest.len == 0;
+}
+
+static void write_text(struct bb_writer *out, const char *text) {
+    bb_write_bytes(out, bb_span_str(text));
+}
+
+static void write_head(struct head *h, const char *user_password, struct bb_writer *out) {
+    bb_write_bytes(out, h->method);
+    write_text(out, h->path.len == 0 || h->path.ptr[0] != '/' ? " /" : " ");
+    bb_write_bytes(out, h->path);
+    write_text(out, " ");
+    bb_write_bytes(out, h->version);
+    write_text(out, "\r\nHost: ");
+    bb_write_bytes(out, h->authority);
+    write_text(out, "\r\n");
+    (void)fields(h, user_password, out);
+    write_text(out, h->upgrade ? "Connection: Upgrade\r\n\r\n" : "Connection: close\r\n\r\n");
+}
+
+enum bb_http_head bb_http_head(struct bb_span in, const char *user_password, struct bb_writer *out,
+                               size_t *used) {
+    struct head h = {.upgrade = false};
+    struct bb_span rest = in, head, line;
+    if (!cut(&rest, "\r\n\r\n", &head))
+        return in.len >= BB_HTTP_HEAD_MAX ? BB_HTTP_MALFORMED : BB_HTTP_MORE;
+    /* With the end of the last line, so that each line has one. */
+    head.len += 2;
+    *used = head.len + 2;
+    if (!cut(&head, "\r\n", &line))
+        return BB_HTTP_MALFORMED;
+    h.fields = head;
+    enum bb_http_head result = request_line(line, &h);
+    if (result == BB_HTTP_MALFORMED || !fields(&h, user_password, NULL))
+        return BB_HTTP_MALFORMED;
+    if (!h.authorized)
+        return BB_HTTP_UNAUTHORIZED;
+    if (result == BB_HTTP_GOOD)
+        write_head(&h, user_password, out);
+    return result == BB_HTTP_GOOD && out->failed ? BB_HTTP_MALFORMED : result;
+}

@@ -1,0 +1,38 @@
+/* Bytes between a TLS connection and a plain socket, unchanged in both directions: half-close is
+ * passed on, a cut is passed on as a cut, and a slow sink stops its source (one buffer a direction,
+ * held only while it has bytes). No call blocks. */
+#ifndef BB_SERVICE_RELAY_H
+#define BB_SERVICE_RELAY_H
+
+#include "service/tls.h"
+
+#define BB_RELAY_BUFFER 16384 /* one TLS record; memory of a connection whose reader has stopped   \
+                               */
+
+enum bb_relay_state {
+    BB_RELAY_RUNNING = 0,
+    BB_RELAY_DONE,      /* both directions ended in order */
+    BB_RELAY_TLS_CUT,   /* the TLS side was cut or broke: the plain side gets a reset */
+    BB_RELAY_PLAIN_CUT, /* the plain side was reset: the TLS side gets no close_notify */
+    BB_RELAY_NO_MEMORY,
+};
+
+struct bb_relay;
+
+/* Borrows all three. `from_tls` and `from_plain` (copied; each at most BB_RELAY_BUFFER bytes) were
+ * read before and go first. */
+BB_MUST_USE enum bb_status bb_relay_new(struct bb_tls *tls, int tls_fd, int plain_fd,
+                                        struct bb_span from_tls, struct bb_span from_plain,
+                                        struct bb_relay **out, struct bb_error *err);
+void bb_relay_free(struct bb_relay *relay); /* NULL-safe */
+
+/* Moves what can be moved now, a bounded amount. `tls_want` and `plain_want` get the events
+ * (BB_IO_READ, BB_IO_WRITE) to wait for; `moved` is true if there may be more to do at once. */
+enum bb_relay_state bb_relay_step(struct bb_relay *relay, unsigned *tls_want, unsigned *plain_want,
+                                  bool *moved);
+
+/* Application bytes so far: from the TLS side, and from the plain side. */
+uint64_t bb_relay_from_tls(const struct bb_relay *relay);
+uint64_t bb_relay_from_plain(const struct bb_relay *relay);
+
+#endif

@@ -1,0 +1,342 @@
+#include "service/session.h"
+
+#include "service/clock.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { BLOCK = 16384, GRACE_MS = 1000 };
+
+struct bb_session {
+    struct bb_session_options options;
+    enum bb_session_state state;
+    size_t address; /* the one being tried */
+    int fd;
+    struct bb_tls *tls;
+    struct bb_client *client;
+    size_t sent; /* bytes of the request, then of the start frame */
+    int64_t deadline, step_began;
+    uint32_t wait_ms;
+    struct bb_session_times times;
+    struct bb_error error;
+    struct bb_result result;
+    char text[96];
+};
+
+static enum bb_session_state refuse(struct bb_session *s) {
+    if (s->tls != NULL)
+        (void)bb_tls_close_notify(s->tls);
+    s->state = BB_SESSION_REFUSED;
+    s->deadline = INT64_MAX;
+    return s->state;
+}
+
+static void enter(struct bb_session *s, enum bb_session_state state, int64_t limit_ms,
+                  int64_t *took) {
+    int64_t now = bb_now_us();
+    if (took != NULL)
+        *took = now - s->step_began;
+    s->step_began = now;
+    s->state = state;
+    s->deadline = now / 1000 + limit_ms;
+}
+
+/* ---- dialling ---- */
+
+static void hang_up(struct bb_session *s) {
+    if (s->fd >= 0)
+        (void)close(s->fd);
+    s->fd = -1;
+}
+
+/* Only the last address's failure is the connection's. */
+static void unreachable(struct bb_session *s, const char *why) {
+    if (s->address + 1 >= s->options.target->count)
+        (void)bb_fail(&s->error, BB_PEER_UNREACHABLE, "address", NULL, s->text,
+                      "cannot connect to %s: %s", s->text, why);
+    hang_up(s);
+}
+
+/* Begins with the present address, or the next one that can be dialled at all. */
+static enum bb_session_state dial(struct bb_session *s) {
+    const struct bb_target *t = s->options.target;
+    int one = 1;
+    for (; s->address < t->count; s->address++) {
+        const struct sockaddr_storage *a = &t->address[s->address];
+        s->fd = socket(a->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        bb_address_text(a, s->text, sizeof s->text);
+        if (s->fd >= 0 && (connect(s->fd, (const struct sockaddr *)a, t->len[s->address]) == 0 ||
+                           errno == EINPROGRESS)) {
+            (void)setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+            s->state = BB_SESSION_CONNECTING;
+            s->deadline = bb_now_ms() + BB_HANDSHAKE_MS;
+            return s->state;
+        }
+        unreachable(s, strerror(errno));
+    }
+    return refuse(s);
+}
+
+static enum bb_session_state dial_next(struct bb_session *s, const char *why) {
+    unreachable(s, why);
+    s->address++;
+    return dial(s);
+}
+
+static bool connecting(struct bb_session *s, unsigned *want) {
+    int why = 0;
+    socklen_t len = sizeof why;
+    struct sockaddr_storage peer;
+    socklen_t peer_len = sizeof peer;
+    if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &why, &len) != 0 || why != 0)
+        return dial_next(s, strerror(why == 0 ? errno : why)) == BB_SESSION_CONNECTING;
+    if (getpeername(s->fd, (struct sockaddr *)&peer, &peer_len) != 0) {
+        *want = BB_IO_WRITE;
+        return false;
+    }
+    if (bb_tls_new(s->options.tls, s->fd, s->options.target->host, &s->tls, &s->error) != BB_OK) {
+        (void)refuse(s);
+        return false;
+    }
+    enter(s, BB_SESSION_HANDSHAKE, BB_HANDSHAKE_MS, &s->times.connect);
+    return true;
+}
+
+/* ---- the exchange ---- */
+
+/* Anything but attested TLS: a plain server, another protocol, a cut. */
+static void handshake_failed(struct bb_session *s, enum bb_tls_io io) {
+    const char *why = bb_tls_failure(s->tls);
+    if (io == BB_TLS_FAILED)
+        (void)bb_fail(&s->error, BB_ATTESTATION_REFUSED, "TLS", "TLS 1.3 with ALPN " BB_ALPN,
+                      why[0] == '\0' ? "a protocol error" : why,
+                      "the peer does not speak attested TLS");
+    else
+        (void)bb_fail(&s->error, BB_PEER_UNREACHABLE, "TLS", "a finished handshake", "a cut",
+                      "the connection was cut in the TLS handshake");
+    (void)refuse(s);
+}
+
+static bool handshake(struct bb_session *s, unsigned *want) {
+    struct bb_client_tls facts;
+    enum bb_tls_io io = bb_tls_handshake(s->tls);
+    if (bb_tls_waits(io, want))
+        return false;
+    if (io != BB_TLS_OK) {
+        handshake_failed(s, io);
+        return false;
+    }
+    bb_tls_facts(s->tls, &facts);
+    if (bb_client_check_tls(s->client, &facts, &s->error) != BB_OK) {
+        (void)refuse(s);
+        return false;
+    }
+    /* The gateway answers within the time we state; the wire takes some more. */
+    enter(s, BB_SESSION_EXCHANGE, (int64_t)s->wait_ms + GRACE_MS, &s->times.handshake);
+    return true;
+}
+
+/* The peer left before its response was whole. */
+static bool lost(struct bb_session *s) {
+    (void)!bb_client_eof(s->client, &s->error);
+    (void)refuse(s);
+    return false;
+}
+
+/* Sends what is left of `data`; true when all of it is sent. */
+static bool send_all(struct bb_session *s, struct bb_span data, unsigned *want) {
+    while (s->sent < data.len) {
+        size_t n = 0;
+        enum bb_tls_io io =
+            bb_tls_write(s->tls, bb_span(data.ptr + s->sent, data.len - s->sent), &n);
+        if (bb_tls_waits(io, want))
+            return false;
+        if (io != BB_TLS_OK)
+            return lost(s);
+        s->sent += n;
+    }
+    return true;
+}
+
+static void verdict(struct bb_session *s) {
+    enter(s, BB_SESSION_EXCHANGE, BB_START_MS, &s->times.evidence);
+    if (bb_client_bind(s->client, bb_tls_export, s->tls, &s->error) != BB_OK ||
+        bb_client_appraise(s->client, s->options.more, s->options.policy, (int64_t)time(NULL),
+                           s->options.skip, &s->result) != BB_OK) {
+        s->times.verdict = bb_now_us() - s->step_began;
+        (void)refuse(s);
+        return;
+    }
+    enter(s, BB_SESSION_ACCEPTED, BB_START_MS, &s->times.verdict);
+}
+
+static bool exchange(struct bb_session *s, unsigned *want) {
+    uint8_t block[BLOCK];
+    size_t n = 0;
+    bool done = false;
+    if (!send_all(s, bb_client_request(s->client), want))
+        return false;
+    enum bb_tls_io io = bb_tls_read(s->tls, block, sizeof block, &n);
+    if (bb_tls_waits(io, want))
+        return false;
+    if (io != BB_TLS_OK)
+        return lost(s);
+    if (bb_client_feed(s->client, bb_span(block, n), &done, &s->error) != BB_OK) {
+        (void)refuse(s);
+        return false;
+    }
+    if (done)
+        verdict(s);
+    return !done;
+}
+
+static bool starting(struct bb_session *s, unsigned *want) {
+    if (!send_all(s, bb_span(BB_START_FRAME, BB_START_FRAME_SIZE), want))
+        return false;
+    enter(s, BB_SESSION_OPEN, 0, NULL);
+    s->deadline = INT64_MAX;
+    return false;
+}
+
+enum bb_session_state bb_session_step(struct bb_session *s, unsigned *want) {
+    bool more = true;
+    while (more) {
+        *want = 0;
+        switch (s->state) {
+        case BB_SESSION_CONNECTING:
+            more = connecting(s, want);
+            break;
+        case BB_SESSION_HANDSHAKE:
+            more = handshake(s, want);
+            break;
+        case BB_SESSION_EXCHANGE:
+            more = exchange(s, want);
+            break;
+        case BB_SESSION_STARTING:
+            more = starting(s, want);
+            break;
+        case BB_SESSION_REFUSED:
+        case BB_SESSION_ACCEPTED:
+        case BB_SESSION_OPEN:
+            more = false;
+            break;
+        }
+    }
+    return s->state;
+}
+
+enum bb_session_state bb_session_expire(struct bb_session *s) {
+    if (bb_now_ms() < s->deadline)
+        return s->state;
+    if (s->state == BB_SESSION_CONNECTING)
+        return dial_next(s, "no answer");
+    (void)bb_fail(&s->error,
+                  s->state == BB_SESSION_HANDSHAKE ? BB_ATTESTATION_REFUSED : BB_PEER_UNREACHABLE,
+                  "time", NULL, NULL, "the peer did not answer in time");
+    return refuse(s);
+}
+
+void bb_session_start(struct bb_session *s) {
+    if (s->state != BB_SESSION_ACCEPTED)
+        return;
+    s->sent = 0;
+    enter(s, BB_SESSION_STARTING, BB_START_MS, NULL);
+}
+
+/* ---- making, asking ---- */
+
+static enum bb_status prepare(struct bb_session *s, struct bb_error *err) {
+    struct bb_client_wants wants;
+    BB_TRY(bb_client_wants_from(s->options.policy, &wants, err));
+    if (s->options.app != NULL)
+        wants.apps[0] = s->options.app;
+    if (s->options.wait_ms != 0)
+        wants.wait_ms = s->options.wait_ms;
+    s->wait_ms = wants.wait_ms;
+    if (!bb_random(wants.nonce, sizeof wants.nonce))
+        return bb_fail_internal(err, "making a nonce");
+    return bb_client_new(&wants, &s->client, err);
+}
+
+enum bb_status bb_session_new(const struct bb_session_options *options, struct bb_session **out,
+                              struct bb_error *err) {
+    struct bb_session *s = calloc(1, sizeof *s);
+    if (s == NULL)
+        return bb_fail_internal(err, "memory for a connection");
+    s->options = *options;
+    s->fd = -1;
+    s->step_began = bb_now_us();
+    enum bb_status status = prepare(s, err);
+    if (status != BB_OK) {
+        bb_session_free(s);
+        return status;
+    }
+    (void)dial(s);
+    *out = s;
+    return BB_OK;
+}
+
+void bb_session_free(struct bb_session *s) {
+    if (s == NULL)
+        return;
+    if (s->state == BB_SESSION_ACCEPTED)
+        (void)bb_tls_close_notify(s->tls);
+    bb_tls_free(s->tls);
+    bb_client_free(s->client);
+    hang_up(s);
+    free(s);
+}
+
+int bb_session_fd(const struct bb_session *s) { return s->fd; }
+int64_t bb_session_deadline(const struct bb_session *s) { return s->deadline; }
+struct bb_tls *bb_session_tls(struct bb_session *s) {
+    return s->tls;
+}
+const struct bb_error *bb_session_error(const struct bb_session *s) { return &s->error; }
+const struct bb_result *bb_session_result(const struct bb_session *s) { return &s->result; }
+const struct bb_session_times *bb_session_times(const struct bb_session *s) { return &s->times; }
+const struct bb_target *bb_session_target(const struct bb_session *s) { return s->options.target; }
+const char *bb_session_address(const struct bb_session *s) { return s->text; }
+uint64_t bb_session_retry_ms(const struct bb_session *s) { return bb_client_retry_ms(s->client); }
+
+const struct bb_client_bound *bb_session_bound(const struct bb_session *s) {
+    return bb_client_bound(s->client);
+}
+
+enum bb_status bb_session_appraise(const struct bb_session *s, const struct bb_policy *policy,
+                                   struct bb_result *result) {
+    return bb_client_appraise(s->client, s->options.more, policy, (int64_t)time(NULL),
+                              s->options.skip, result);
+}
+
+enum bb_status bb_session_status(const struct bb_session *s) {
+    if (s->error.status != BB_OK)
+        return s->error.status;
+    return s->result.verdict == BB_VERDICT_REFUSED ? s->result.status : BB_OK;
+}
+
+enum bb_status bb_session_run(struct bb_session *s, bool start) {
+    for (;;) {
+        unsigned want = 0;
+        enum bb_session_state state = bb_session_step(s, &want);
+        if (state == BB_SESSION_ACCEPTED && start) {
+            bb_session_start(s);
+            continue;
+        }
+        if (state == BB_SESSION_REFUSED)
+            return bb_session_status(s) == BB_OK ? BB_INTERNAL : bb_session_status(s);
+        if (state == BB_SESSION_ACCEPTED || state == BB_SESSION_OPEN)
+            return BB_OK;
+        int64_t left = s->deadline - bb_now_ms();
+        struct pollfd p = {.fd = s->fd,
+                           .events = (short)(((want & BB_IO_READ) != 0 ? POLLIN : 0) |
+                                             ((want & BB_IO_WRITE) != 0 ? POLLOUT : 0))};
+        if (left <= 0 || poll(&p, 1, left > INT32_MAX ? INT32_MAX : (int)left) == 0)
+            (void)bb_session_expire(s);
+    }
+}

@@ -1,0 +1,115 @@
+"""Simulator, gateway and clients on loopback: an honest gateway is accepted, every defect and every
+wrong policy is refused with its class, exit code and check, and the application gets no byte then."""
+import json
+import subprocess
+import sys
+
+import world as w
+
+
+def honest(world, gateway):
+    done = w.blindbox("attest", gateway.address, "--policy", world.policy)
+    lines = done.stdout.splitlines()
+    w.case("attest accepts", lines[-1] == "verdict   accepted" and len(lines) <= 11, done.stdout)
+    result = json.loads(w.blindbox("attest", gateway.address, "--policy", world.policy, "--json").stdout)
+    w.case("attest --json", result["schema"] == "blindbox.connection-result/1" and
+           result["verdict"] == "accepted" and result["class"] is None and result["simulated"] and
+           result["batch"]["id"] == result["batch"]["d"][:16], str(result)[:300])
+    w.case("both sides name the batch", f"batch={result['batch']['id']} leaf={result['batch']['index']}"
+           in gateway.log, gateway.log)
+    skipped = json.loads(w.blindbox("attest", gateway.address, "--policy", world.policy, "--skip", "leaf",
+                                    "--skip", "debug", "--json").stdout)
+    by_id = {c["id"]: c["outcome"] for c in skipped["checks"]}
+    w.case("--skip shows skipped, and never leaves out the binding",
+           by_id["debug"] == "skipped" and by_id["leaf"] == "passed", str(by_id))
+
+
+def candidate(world, gateway):
+    done = w.blindbox("attest", gateway.address, "--show-policy")
+    (world.folder / "candidate.json").write_text(done.stdout)
+    again = w.blindbox("attest", gateway.address, "--policy", world.folder / "candidate.json")
+    w.case("--show-policy gives a policy that accepts this peer",
+           "verdict   accepted" in again.stdout and "candidate only" in done.stderr, done.stderr)
+
+
+def policies(world, gateway):
+    def expect(name, status, code, field, *arguments):
+        done = w.blindbox("attest", gateway.address, *arguments, check=False)
+        wrong = w.fails_with(done, status, code, field)
+        w.case(name, wrong is None, wrong)
+
+    def with_policy(remove=(), **change):
+        return ["--policy", world.policy_with(remove, **change)]
+
+    expect("no policy at all", "SimulatedTee", 9, "root")
+    expect("simulated not allowed", "SimulatedTee", 9, "root", *with_policy(["allow_simulated"]))
+    expect("another simulator allowed", "SimulatedTee", 9, "root",
+           *with_policy(simulated_roots=["11" * 32]))
+    expect("no expected code", "MissingReferenceValues", 5, "expected-code", *with_policy(["measurements"]))
+    expect("another measurement", "MeasurementMismatch", 5, "measurement",
+           *with_policy(measurements=["22" * 48]))
+    expect("another container policy", "InvalidEnclaveCode", 5, "host-data",
+           *with_policy(host_data=["33" * 32]))
+    expect("a newer minimum", "TcbTooOld", 5, "minimum-tcb", *with_policy(minimum_tcb={"Milan": {"snp": 25}}))
+    expect("another configuration", "ConfigurationRefused", 5, "config",
+           *with_policy(config_digests=["44" * 48]))
+    expect("another chip", "GuestPolicyRejected", 5, "chip-ids", *with_policy(chip_ids=["55" * 64]))
+    expect("only real hardware wanted", "AttestationRefused", 6, "status", *with_policy(evidence=["sev-snp"]))
+    done = w.blindbox("attest", gateway.address, *with_policy(uvm={}), check=False)
+    w.case("a policy key that is not answered is named", done.returncode == 1 and
+           done.stderr.startswith("blindbox: uvm: "), done.stderr)
+
+
+def defects(world, app):
+    table = json.loads(w.blindbox("sim", "show", "--dir", world.sim, "--json").stdout)["defects"]
+    for name, row in table.items():
+        gateway = w.Gateway(world, app.upstream, defect=name)
+        done = w.blindbox("attest", gateway.address, "--policy", world.policy, check=False)
+        wrong = w.fails_with(done, row["connection"], row["exit"], row["check"])
+        w.case(f"defect {name}", wrong is None, wrong)
+        done = w.blindbox("exec", "--to", gateway.address, "--policy", world.policy, "--", "curl", "-sS",
+                          "-d", "x", "http://app/generate", check=False)
+        w.case(f"defect {name}: exec says 125", done.returncode == 125, str(done))
+        gateway.stop()
+        w.case(f"defect {name}: no application byte", "in=0 out=0" in gateway.log and
+               " in=1" not in gateway.log, gateway.log)
+
+
+def clients(world, app, gateway):
+    generate = ["curl", "-sS", "--json", '{"input_text": "def print_hello_world():"}', "http://app/generate"]
+    done = w.blindbox("exec", "--to", gateway.address, "--policy", world.policy, "--", *generate)
+    w.case("exec: POST /generate", "hello world" in json.loads(done.stdout)["output"], done.stdout)
+    done = w.blindbox("exec", "--to", gateway.address, "--policy", world.policy, "--", "curl", "-sS",
+                      "https://app/", check=False)
+    w.case("exec refuses https", done.returncode == 125 and "use http://" in done.stderr, str(done))
+    done = w.blindbox("exec", "--to", gateway.address, "--policy", world.policy, "--", "sh", "-c", "exit 7",
+                      check=False)
+    w.case("exec passes the exit code", done.returncode == 7, str(done))
+    proxy = subprocess.Popen([w.PROGRAM, "proxy", "--to", gateway.address, "--policy", str(world.policy),
+                              "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True,
+                             stderr=subprocess.DEVNULL)
+    address = proxy.stdout.readline().split()[-1]
+    done = subprocess.run(["curl", "-sS", f"http://{address}/here"], capture_output=True, text=True)
+    w.case("proxy forwards", done.stdout == "you asked for /here\n", str(done))
+    proxy.terminate()
+    w.case("proxy ends in order", proxy.wait(timeout=10) == 0)
+
+
+def main():
+    with w.World() as world:
+        app = w.App()
+        gateway = w.Gateway(world, app.upstream)
+        honest(world, gateway)
+        candidate(world, gateway)
+        policies(world, gateway)
+        before = app.received
+        w.case("nothing reached the application", before == 0, str(before))
+        defects(world, app)
+        w.case("no defect reached the application", app.connections == 0, str(app.connections))
+        clients(world, app, gateway)
+        w.case("the gateway ends in order", gateway.stop() == 0)
+    w.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,165 @@
+"""What the end-to-end tests share: a simulated TEE, an application that counts what reaches it, a
+gateway, and the program under test."""
+import http.server
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PROGRAM = os.environ.get("BLINDBOX", str(ROOT / "build" / "blindbox"))
+KEYS = ROOT / "build" / "test-sim"  # RSA keys are made once and shared by all builds
+failed = 0
+
+
+def case(name, good, why=""):
+    """One line of result for the runner."""
+    global failed
+    failed += 0 if good else 1
+    print(f"ok {name}" if good else f"FAIL {name}: {why}", flush=True)
+
+
+def blindbox(*arguments, check=True, timeout=120, env=None, **more):
+    done = subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True,
+                          timeout=timeout, env={**os.environ, **(env or {})}, **more)
+    if check and done.returncode != 0:
+        raise RuntimeError(f"{arguments}: exit {done.returncode}: {done.stderr}")
+    return done
+
+
+def fails_with(done, status, exit_code, field):
+    """What is wrong with a refusal, or None: class, exit code, and the field or check it names."""
+    lines = done.stderr.splitlines()
+    first = lines[0].split(":")[0] if lines else ""
+    second = lines[1] if len(lines) > 1 else ""
+    named = second.removeprefix("blindbox: ").removeprefix("  check     ").split(":")[0]
+    if (first, done.returncode, named) == (status, exit_code, field):
+        return None
+    return f"{first} exit {done.returncode} at {named!r}: {done.stderr!r}"
+
+
+class App(http.server.ThreadingHTTPServer):
+    """POST /generate and GET of anything; `received` counts every byte that came in."""
+    daemon_threads = True
+    request_queue_size = 1024
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.received = 0
+        self.connections = 0
+        self.lock = threading.Lock()
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def upstream(self):
+        return f"tcp:127.0.0.1:{self.server_address[1]}"
+
+    def get_request(self):
+        connection, address = super().get_request()
+        with self.lock:
+            self.connections += 1
+        return connection, address
+
+    def count(self, n):
+        with self.lock:
+            self.received += n
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def parse_request(self):
+        self.server.count(len(self.raw_requestline))
+        return super().parse_request()
+
+    def answer(self, body):
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.server.count(len(body))
+        prompt = json.loads(body)["input_text"]
+        self.answer(json.dumps({"output": prompt + '\n    print("hello world")'}).encode())
+
+    def do_GET(self):
+        self.answer(f"you asked for {self.path}\n".encode())
+
+    def log_message(self, *_):
+        pass
+
+
+class Gateway:
+    """A running `blindbox gateway`; `log` is what it wrote to stderr so far."""
+
+    def __init__(self, world, upstream, *options, defect=None, listen="127.0.0.1:0"):
+        self.log_path = world.folder / f"gateway-{len(world.gateways)}.log"
+        command = [PROGRAM, "gateway", "--attester", "sim", "--sim-dir", str(world.sim), "--listen",
+                   listen, "--upstream", upstream, *map(str, options)]
+        command += ["--sim-defect", defect] if defect else []
+        with open(self.log_path, "wb") as log:
+            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+        self.port = int(self.process.stdout.readline().rsplit(":", 1)[1])
+        self.address = f"127.0.0.1:{self.port}"
+        world.gateways.append(self)
+
+    @property
+    def log(self):
+        return self.log_path.read_text()
+
+    def stop(self, how=signal.SIGTERM):
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        return self.process.wait(timeout=60)
+
+
+class World:
+    """A folder with a simulated TEE and the policy that accepts it. Use as a context."""
+
+    def __init__(self, *sim_options, latency_ms=0):
+        self.gateways = []
+        self.temporary = tempfile.TemporaryDirectory()
+        self.folder = pathlib.Path(self.temporary.name)
+        self.sim = self.folder / "sim"
+        self.policy = self.folder / "policy.json"
+        self.make_keys()
+        blindbox("sim", "init", "--dir", self.sim, "--latency-ms", latency_ms, "--policy-out",
+                 self.policy, *sim_options)
+
+    def make_keys(self):
+        blindbox("sim", "report", "--dir", KEYS, "-o", os.devnull, "--certs-out", self.folder / "warm")
+        blindbox("sim", "report", "--dir", KEYS, "--defect", "amd-names-root", "-o", os.devnull,
+                 "--certs-out", self.folder / "warm")
+        self.sim.mkdir(mode=0o700)
+        for key in KEYS.glob("*.key"):
+            shutil.copy2(key, self.sim / key.name)
+
+    def policy_with(self, remove=(), **change):
+        """A copy of the policy with keys removed or changed."""
+        honest = json.loads(self.policy.read_text())
+        changed = {k: v for k, v in {**honest, **change}.items() if k not in remove}
+        path = self.folder / "changed.json"
+        path.write_text(json.dumps(changed))
+        return path
+
+    def signatures(self):
+        return json.loads(blindbox("sim", "show", "--dir", self.sim, "--json").stdout)["signatures"]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for gateway in self.gateways:
+            gateway.stop()
+        self.temporary.cleanup()
+
+
+def finish():
+    sys.exit(1 if failed else 0)
