@@ -32,9 +32,9 @@ def limits(_, text):
     """Rows '| `NAME` | value | file | ...': the value is the source's."""
     for name, value, file in re.findall(rf"^\| `(\w+)` \| ([\d ]+) \| `({TREE})` \|", text, re.M):
         source = (ROOT / file).read_text() if (ROOT / file).exists() else ""
-        found = re.search(rf"#define {name}\s+([^/\n\\]+)|\b{name} = ([^,}}]+)|#define {name}\s*\\\n\s*([^/\n]+)",
-                          source)
-        number = next((g for g in found.groups() if g), "") if found else ""
+        found = re.search(rf"#define {name}(?:\s|\\\n)+([^/\n]+)", source) or \
+            re.search(rf"\b{name} = ([^,}}]+)", source)
+        number = found[1] if found else ""
         number = re.sub(r"(?<=\d)U", "", number).strip()
         if not re.fullmatch(r"[\d ()<]+", number) or eval(number) != int(value.replace(" ", "")):
             yield f"{name} is {number or 'nowhere'} in {file}, not {value}"
@@ -54,7 +54,8 @@ def main():
     failed = 0
     for document in DOCUMENTS:
         text = document.read_text()
-        wrong = [why for rule in (links, paths, limits, policy_keys) for why in rule(document, text)]
+        rules = (links, paths, limits, policy_keys)
+        wrong = [why for rule in rules for why in rule(document, text)]
         name = document.relative_to(ROOT)
         for why in wrong:
             print(f"FAIL {name}: {why}")
