@@ -37,8 +37,8 @@ grep '"class": "MalformedEvidence"' result.json
 
 Behind that line stand the check that failed, what was expected, what was found, and the next step
 below. UsageError and InternalError are no verdicts: a command that ends with one of them before
-there is a result says what was wrong in its own words. A class that this build has no use for yet is listed all
-the same: its number is taken.
+there is a result says what was wrong in its own words. A class that this build has no use for yet is
+listed all the same: its number is taken.
 
 """
 
@@ -71,8 +71,8 @@ def table(*lines):
 
 def classes():
     pattern = COMMA.join([WORD, TEXT, NUMBER, NUMBER, TEXT, TEXT, TEXT])
-    found = [(name, int(number), int(code), reason, meaning, step)
-             for _, name, number, code, reason, meaning, step in rows(CLASSES, "BB_FAILURE", pattern)]
+    found = [(name, int(number), int(code), *texts)
+             for _, name, number, code, *texts in rows(CLASSES, "BB_FAILURE", pattern)]
     if len({row[0] for row in found}) != len(found) or len({row[1] for row in found}) != len(found):
         sys.exit("failures.def: a name or number stands there twice")
     return sorted(found, key=lambda row: row[1])
