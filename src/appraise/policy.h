@@ -6,6 +6,8 @@
 
 #include "evidence/snp/report.h"
 
+#include <blindbox/policy.h>
+
 #define BB_POLICY_JSON_MAX 262144 /* input cap: memory */
 #define BB_POLICY_LIST_MAX 256    /* values of one list: time */
 
@@ -69,11 +71,6 @@ struct bb_policy {
 
 /* All defaults, no expected code: refuses everything with MissingReferenceValues. */
 BB_MUST_USE enum bb_status bb_policy_new(struct bb_policy **out, struct bb_error *err);
-/* Parses; a key that this build cannot answer (uvm, pcrs, verifiers other than local, webpki other
- * than "off") is UsageError naming the key and the reason; so is any other mistake in the text. */
-BB_MUST_USE enum bb_status bb_policy_parse(struct bb_span json, struct bb_policy **out,
-                                           struct bb_error *err);
-void bb_policy_free(struct bb_policy *policy); /* NULL-safe */
 /* Adds one expected measurement (48 bytes), as --measurement does. */
 BB_MUST_USE enum bb_status bb_policy_add_measurement(struct bb_policy *policy,
                                                      struct bb_span digest, struct bb_error *err);

@@ -108,3 +108,10 @@ void bb_result_close(struct bb_result *r) {
     r->status = BB_OK;
     r->verdict = BB_VERDICT_ACCEPTED;
 }
+
+void bb_result_error(const struct bb_result *r, struct bb_error *err) {
+    const struct bb_check *c = &r->checks[r->first_failed];
+    if (r->verdict == BB_VERDICT_REFUSED)
+        (void)bb_fail(err, r->status, bb_check_name(r->first_failed), c->expected, c->found, "%s",
+                      c->reason);
+}

@@ -56,4 +56,8 @@ void bb_check_note(struct bb_result *r, enum bb_check_id id, enum bb_outcome out
 /* Sets verdict and class: accepted only if every check was recorded and none failed. */
 void bb_result_close(struct bb_result *r);
 
+/* The first check that failed as an error: its id is the field. Nothing for a result that accepts.
+ */
+void bb_result_error(const struct bb_result *r, struct bb_error *err);
+
 #endif

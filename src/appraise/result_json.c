@@ -110,6 +110,12 @@ static json_t *checks(const struct bb_result *r) {
     return list;
 }
 
+const char *bb_result_kind(const struct bb_result *result, bool parsed) {
+    if (!parsed)
+        return "unknown";
+    return result->simulated ? "simulated" : "sev-snp";
+}
+
 json_t *bb_result_to_json(const struct bb_result_view *v) {
     const struct bb_result *r = v->result;
     bool accepted = r->verdict == BB_VERDICT_ACCEPTED;
@@ -124,7 +130,9 @@ json_t *bb_result_to_json(const struct bb_result_view *v) {
     (void)json_object_set_new(o, "simulated", json_boolean(r->simulated));
     (void)json_object_set_new(policy, "source", json_string(v->policy_source));
     (void)json_object_set_new(policy, "sha256",
-                              v->policy == NULL ? json_null() : hex(BB_SPAN_OF(v->policy->sha256)));
+                              v->policy == NULL || bb_span_is_zero(BB_SPAN_OF(v->policy->sha256))
+                                  ? json_null() /* no text that could be hashed */
+                                  : hex(BB_SPAN_OF(v->policy->sha256)));
     (void)json_object_set_new(o, "policy", policy);
     (void)json_object_set_new(o, "checks", checks(r));
     (void)json_object_set_new(o, "claims",

@@ -15,6 +15,8 @@ struct bb_result_view {
     const struct bb_snp_report *report; /* NULL if it could not be parsed */
 };
 
+/* "sev-snp" or "simulated"; "unknown" without a report that could be `parsed`. */
+const char *bb_result_kind(const struct bb_result *result, bool parsed);
 /* The object of the schema; the caller may add members and must json_decref it. NULL: no memory. */
 json_t *bb_result_to_json(const struct bb_result_view *view);
 /* Every field of a report by its name. */

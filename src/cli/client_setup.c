@@ -2,7 +2,6 @@
 
 #include "base/hex.h"
 #include "cli/policy_option.h"
-#include "service/policy_file.h"
 
 #include <stdlib.h>
 

@@ -180,9 +180,7 @@ static int print(struct run *run, const struct bb_error *err) {
                   bb_snp_report_parse(bb_blob_span(&run->evidence), &report, NULL) == BB_OK;
     struct bb_result_view view = {.result = &run->result,
                                   .schema = "blindbox.evidence-result/1",
-                                  .kind = !parsed                 ? "unknown"
-                                          : run->result.simulated ? "simulated"
-                                                                  : "sev-snp",
+                                  .kind = bb_result_kind(&run->result, parsed),
                                   .policy_source = run->policy_source,
                                   .policy = run->policy,
                                   .report = parsed ? &report : NULL};

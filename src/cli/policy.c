@@ -3,7 +3,7 @@
 #include "cli/print_result.h"
 
 #include "base/hex.h"
-#include "service/policy_file.h"
+#include "appraise/policy.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,6 @@
 #include "cli/policy_option.h"
 
 #include "base/hex.h"
-#include "service/policy_file.h"
 
 enum bb_status bb_option_policy(const char *path, const char *measurement, struct bb_policy **out,
                                 char *source, size_t cap, struct bb_error *err) {

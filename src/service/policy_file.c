@@ -1,4 +1,4 @@
-#include "service/policy_file.h"
+#include "appraise/policy.h"
 
 #include <errno.h>
 #include <fcntl.h>

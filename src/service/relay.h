@@ -6,8 +6,9 @@
 
 #include "service/tls.h"
 
-#define BB_RELAY_BUFFER 16384 /* one TLS record; memory of a connection whose reader has stopped   \
-                               */
+#define BB_RELAY_BUFFER                                                                            \
+    16384 /* one TLS record; memory of a connection whose reader has stopped                       \
+           */
 
 enum bb_relay_state {
     BB_RELAY_RUNNING = 0,

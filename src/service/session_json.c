@@ -57,9 +57,7 @@ json_t *bb_session_to_json(const struct bb_session *s, const struct bb_policy *p
                   bb_snp_report_parse(b->cmw.report, &report, NULL) == BB_OK;
     struct bb_result_view view = {.result = r,
                                   .schema = SCHEMA,
-                                  .kind = !parsed        ? "unknown"
-                                          : r->simulated ? "simulated"
-                                                         : "sev-snp",
+                                  .kind = bb_result_kind(r, parsed),
                                   .policy_source = policy_source,
                                   .policy = policy,
                                   .report = parsed ? &report : NULL};

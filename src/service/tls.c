@@ -5,8 +5,11 @@
 #include <openssl/x509.h>
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 static const unsigned char alpn_wire[] = "\x0a" BB_ALPN;
 enum { ALPN_WIRE_LEN = sizeof alpn_wire - 1 };
@@ -23,6 +26,65 @@ struct bb_tls {
     bool closed; /* close_notify was sent */
     char failure[128];
 };
+
+/* ---- the socket: OpenSSL's own would raise SIGPIPE, which belongs to the program that we are in
+ * ---- */
+
+static int socket_of(BIO *bio) { return (int)(intptr_t)BIO_get_data(bio); }
+
+static int moved(BIO *bio, ssize_t result, size_t *n, int retry) {
+    BIO_clear_retry_flags(bio);
+    if (result < 0 && (errno == EAGAIN || errno == EINTR))
+        BIO_set_flags(bio, retry | BIO_FLAGS_SHOULD_RETRY);
+    *n = result > 0 ? (size_t)result : 0;
+    return result > 0;
+}
+
+static int socket_write(BIO *bio, const char *data, size_t len, size_t *n) {
+    return moved(bio, send(socket_of(bio), data, len, MSG_NOSIGNAL), n, BIO_FLAGS_WRITE);
+}
+
+static int socket_read(BIO *bio, char *data, size_t len, size_t *n) {
+    ssize_t result = recv(socket_of(bio), data, len, 0);
+    if (result == 0)
+        BIO_set_flags(bio, BIO_FLAGS_IN_EOF);
+    return moved(bio, result, n, BIO_FLAGS_READ);
+}
+
+static long socket_control(BIO *bio, int what, long number, void *pointer) {
+    (void)number;
+    (void)pointer;
+    if (what == BIO_CTRL_EOF)
+        return BIO_test_flags(bio, BIO_FLAGS_IN_EOF) != 0;
+    return what == BIO_CTRL_FLUSH;
+}
+
+static BIO_METHOD *socket_method;
+static pthread_once_t socket_once = PTHREAD_ONCE_INIT;
+
+static void make_socket_method(void) {
+    BIO_METHOD *m = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "blindbox socket");
+    if (m == NULL || BIO_meth_set_write_ex(m, socket_write) != 1 ||
+        BIO_meth_set_read_ex(m, socket_read) != 1 || BIO_meth_set_ctrl(m, socket_control) != 1) {
+        BIO_meth_free(m);
+        return;
+    }
+    socket_method = m;
+}
+
+static bool set_socket(SSL *ssl, int fd) {
+    BIO *bio = NULL;
+    if (pthread_once(&socket_once, make_socket_method) == 0 && socket_method != NULL)
+        bio = BIO_new(socket_method);
+    if (bio == NULL)
+        return false;
+    BIO_set_data(bio, (void *)(intptr_t)fd);
+    BIO_set_init(bio, 1);
+    SSL_set_bio(ssl, bio, bio);
+    return true;
+}
+
+/* ---- contexts ---- */
 
 /* Exactly blindbox/1, or the handshake ends. Not called when the client offers no ALPN at all: both
  * sides look again after the handshake. */
@@ -129,7 +191,7 @@ enum bb_status bb_tls_new(struct bb_tls_context *context, int fd, const char *se
     struct bb_tls *tls = calloc(1, sizeof *tls);
     if (tls != NULL)
         tls->ssl = SSL_new(context->ctx);
-    if (tls == NULL || tls->ssl == NULL || SSL_set_fd(tls->ssl, fd) != 1 ||
+    if (tls == NULL || tls->ssl == NULL || !set_socket(tls->ssl, fd) ||
         (server_name != NULL && !is_address(server_name) && !set_sni(tls->ssl, server_name))) {
         bb_tls_free(tls);
         return bb_fail_internal(err, "making a TLS connection");

@@ -1,0 +1,101 @@
+"""The library as a program outside this tree sees it: exported symbols, the example, installation."""
+import os
+import pathlib
+import re
+import socket
+import struct
+import subprocess
+import sys
+import threading
+
+import world as w
+
+BUILD = pathlib.Path(os.environ.get("BLINDBOX_BUILD", w.ROOT / "build"))
+EXAMPLE = BUILD / "example_connect"
+
+
+def symbols():
+    listed = subprocess.run(["nm", "-D", "--defined-only", BUILD / "libblindbox.so"], check=True,
+                            capture_output=True, text=True).stdout
+    exported = {line.split()[2].split("@")[0] for line in listed.splitlines()} - {"BLINDBOX_0"}
+    headers = "".join(p.read_text() for p in (w.ROOT / "include" / "blindbox").glob("*.h"))
+    declared = set(re.findall(r"BB_API[^;{]*?\b(bb_\w+)\(", headers))
+    w.case("the library exports what the headers declare and nothing else", exported == declared,
+           str(exported ^ declared))
+
+
+def example(address, policy):
+    return subprocess.run([EXAMPLE, address], capture_output=True, text=True, timeout=60,
+                          env={**os.environ, "BLINDBOX_POLICY": str(policy)})
+
+
+def cutting_server():
+    """Takes one connection, sends part of an answer, then a reset."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve():
+        connection, _ = listener.accept()
+        connection.recv(4096)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\npart")
+        threading.Event().wait(0.3)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.close()
+
+    threading.Thread(target=serve, daemon=True).start()
+    return f"tcp:127.0.0.1:{listener.getsockname()[1]}"
+
+
+def connections(world):
+    app = w.App()
+    gateway = w.Gateway(world, app.upstream)
+    done = example(gateway.address, world.policy)
+    w.case("the example gets its answer", done.returncode == 0 and done.stdout.endswith("you asked for /\n"),
+           str(done))
+    done = example(gateway.address, world.policy_with(measurements=["11" * 48]))
+    w.case("the example is refused", done.returncode == 5 and
+           done.stderr.startswith("MeasurementMismatch: measurement: "), str(done))
+    done = example("127.0.0.1:1", world.policy)
+    w.case("nobody there", done.returncode == 8 and done.stderr.startswith("PeerUnreachable: address"),
+           str(done))
+    done = example(w.Gateway(world, cutting_server()).address, world.policy)
+    w.case("a cut is no end", done.returncode == 8 and done.stdout.endswith("part") and
+           done.stderr.startswith("PeerUnreachable: connection"), str(done))
+
+
+def installed(world):
+    """Installs into a folder; compiles and links the example there with pkg-config alone."""
+    root = world.folder / "root"
+    subprocess.run(["meson", "install", "-C", BUILD, "--no-rebuild", "--quiet", "--destdir", root], check=True,
+                   capture_output=True)
+    [pc] = root.rglob("blindbox.pc")
+    env = {**os.environ, "PKG_CONFIG_PATH": str(pc.parent), "PKG_CONFIG_SYSROOT_DIR": str(root)}
+
+    def flags(*arguments):
+        out = subprocess.run(["pkg-config", *arguments, "blindbox"], env=env, check=True,
+                             capture_output=True, text=True)
+        return out.stdout.split()
+
+    for name, more in (("shared", []), ("static", ["--static"])):
+        program = world.folder / f"example-{name}"
+        libs = flags("--libs", *more)
+        if more:
+            libs = [str(next(root.rglob("libblindbox.a"))) if x == "-lblindbox" else x for x in libs]
+        command = ["cc", "-o", program, w.ROOT / "examples" / "connect.c", *flags("--cflags"), *libs]
+        done = subprocess.run(command, capture_output=True, text=True)
+        w.case(f"pkg-config, {name}: compiles and links", done.returncode == 0, done.stderr[-600:])
+    program = next(root.rglob("bin/blindbox"))
+    sister = next(root.rglob("libexec/blindbox/blindbox-net"))
+    w.case("installed programs", os.access(program, os.X_OK) and os.access(sister, os.X_OK))
+
+
+def main():
+    symbols()
+    with w.World() as world:
+        connections(world)
+        if BUILD.name == "build":
+            installed(world)
+    w.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
