@@ -118,12 +118,20 @@ static enum bb_status key_evidence(const struct context *c, const json_t *v) {
 DIGEST_KEY(key_measurements, measurements, 48, 0)
 DIGEST_KEY(key_id_keys, id_key_digests, 48, 0)
 DIGEST_KEY(key_author_keys, author_key_digests, 48, 0)
-DIGEST_KEY(key_host_data, host_data, 32, 0)
 DIGEST_KEY(key_config_digests, config_digests, 48, 0)
 DIGEST_KEY(key_simulated_roots, simulated_roots, 32, 0)
 DIGEST_KEY(key_chip_ids, chip_ids, 64, 8)
 DIGEST_KEY(key_family_ids, family_ids, 16, 0)
 DIGEST_KEY(key_image_ids, image_ids, 16, 0)
+
+static enum bb_status key_host_data(const struct context *c, const json_t *v) {
+    struct bb_policy_digests *list = &c->p->host_data;
+    BB_TRY(take_digests(c, v, BB_SHA256_SIZE, 0, list));
+    for (size_t i = 0; i < list->count; i++)
+        if (bb_policy_is_allow_all(bb_span(list->data + i * list->size, list->size)))
+            return wrong(c, "container policies that limit something", json_array_get(v, i));
+    return BB_OK;
+}
 
 static enum bb_status key_cce_file(const struct context *c, const json_t *v) {
     const char *text = json_string_value(v);

@@ -23,7 +23,6 @@
 #define BB_HANDSHAKE_MS 10000 /* TCP and TLS */
 #define BB_REQUEST_MS 5000    /* from the end of the handshake to the whole request */
 #define BB_START_MS 60000     /* from the whole response to the whole start frame */
-#define BB_CONNECTION_AGE_S_DEFAULT 3600
 
 /* Leaves of one batch: 2^16, the depth's maximum. */
 #define BB_BATCH_LEAVES_MAX 65536

@@ -36,7 +36,7 @@ static bool read_have(struct bb_reader *r, struct bb_request *q) {
     if (!bb_cbor_read_array(r, 1, BB_HAVE_MAX, &q->n_have))
         return false;
     for (size_t i = 0; i < q->n_have; i++)
-        if (!bb_cbor_read_bytes(r, 32, 32, &q->have[i]) ||
+        if (!bb_cbor_read_bytes(r, BB_SHA256_SIZE, BB_SHA256_SIZE, &q->have[i]) ||
             (i > 0 && bb_span_compare(q->have[i - 1], q->have[i]) >= 0))
             return false;
     return true;
@@ -46,7 +46,7 @@ static bool read_apps(struct bb_reader *r, struct bb_request *q) {
     if (!bb_cbor_read_array(r, 1, BB_APPS_MAX, &q->n_apps))
         return false;
     for (size_t i = 0; i < q->n_apps; i++)
-        if (!bb_cbor_read_text(r, 1, 32, &q->apps[i]))
+        if (!bb_cbor_read_text(r, 1, BB_APP_NAME_MAX, &q->apps[i]))
             return false;
     return true;
 }

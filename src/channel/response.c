@@ -79,7 +79,7 @@ static bool read_key(struct bb_reader *r, uint64_t key, struct bb_response *p) {
     case K_PROOF:
         return read_proof(r, p);
     case K_APP:
-        return bb_cbor_read_text(r, 1, 32, &p->app);
+        return bb_cbor_read_text(r, 1, BB_APP_NAME_MAX, &p->app);
     case K_TOKEN:
         return bb_cbor_read_text(r, 1, BB_TOKEN_MAX, &p->token);
     case K_FORM:
@@ -94,7 +94,7 @@ static bool read_key(struct bb_reader *r, uint64_t key, struct bb_response *p) {
         p->anchored = true;
         return bb_cbor_read_bytes(r, 64, 64, &p->anchor_signature);
     case K_TEXT:
-        return bb_cbor_read_text(r, 0, 256, &p->text);
+        return bb_cbor_read_text(r, 0, BB_REFUSAL_TEXT_MAX, &p->text);
     case K_RETRY:
         return bb_cbor_read_uint(r, 0, UINT64_MAX, &p->retry_ms);
     default:

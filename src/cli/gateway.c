@@ -1,6 +1,7 @@
 /* blindbox gateway: attested TLS in front of an application. */
 #include "cli/commands.h"
 
+#include "appraise/policy.h"
 #include "service/gateway.h"
 
 #include <getopt.h>
@@ -16,6 +17,8 @@ static const char usage[] =
     "application's bytes on unchanged once the client was satisfied.\n"
     "  --attester  where evidence comes from. This build has the simulated TEE (sim) only; it is\n"
     "              never chosen because hardware is missing.\n";
+
+enum { IDLE_S_DEFAULT = 600 };
 
 enum {
     OPT_ATTESTER = 256,
@@ -56,9 +59,9 @@ static int wrong(const char *text, const char *next) {
 }
 
 int bb_cmd_gateway(int argc, char **argv) {
-    struct bb_gateway_options o = {.listen = "[::]:8443", .max_age_s = 3600, .idle_ms = 600000};
+    struct bb_gateway_options o = {.listen = "[::]:8443", .max_age_s = BB_CONNECTION_AGE_S_DEFAULT};
     const char *attester = NULL, *role = NULL;
-    uint32_t idle_s = 600;
+    uint32_t idle_s = IDLE_S_DEFAULT;
     int option = 0;
     bool good = true;
     while (good && (option = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {

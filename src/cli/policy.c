@@ -35,9 +35,15 @@ static bool debug_allowed(const struct bb_policy *p) { return p->guest.debug_all
 static bool migration_allowed(const struct bb_policy *p) { return p->guest.migration_allowed; }
 static bool other_vmpl(const struct bb_policy *p) { return (p->vmpl & ~1U) != 0; }
 static bool provisional(const struct bb_policy *p) { return p->provisional_allowed; }
+static bool is_empty(const struct bb_policy_digests *list) {
+    return list->given && list->count == 0;
+}
 static bool nothing_allowed(const struct bb_policy *p) {
     return p->vmpl == 0 || p->products == 0 || p->signers == 0 || p->report_versions == 0 ||
-           (p->measurements.given && p->measurements.count == 0) ||
+           p->report_data_forms == 0 || is_empty(&p->measurements) || is_empty(&p->host_data) ||
+           is_empty(&p->id_key_digests) || is_empty(&p->author_key_digests) ||
+           is_empty(&p->config_digests) || is_empty(&p->chip_ids) || is_empty(&p->family_ids) ||
+           is_empty(&p->image_ids) ||
            (p->evidence_given && !p->kind_sev_snp && !p->kind_azure_hcl && !p->kind_simulated);
 }
 

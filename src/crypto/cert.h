@@ -42,7 +42,7 @@ int64_t bb_cert_not_after(const struct bb_cert *cert);
 void bb_cert_extension(const struct bb_cert *cert, struct bb_span oid, struct bb_span *value,
                        size_t *count);
 
-/* True if `issuer`'s key signed `cert` (RSASSA-PSS SHA-384 with salt 48, or ECDSA), `issuer` is a
+/* True if `issuer`'s key signed `cert` (RSASSA-PSS SHA-384 with salt 48), `issuer` is a
  * CA and the names chain. Dates are not looked at. */
 BB_MUST_USE bool bb_cert_issued_by(const struct bb_cert *cert, const struct bb_cert *issuer);
 

@@ -77,7 +77,7 @@ static void stop(struct forward *f) {
         event_free(f->accept_event);
     if (f->listener >= 0)
         (void)close(f->listener);
-    /* Connections that are still open end with the process. */
+    bb_forward_conns_end(&f->host);
     if (f->host.base != NULL)
         event_base_free(f->host.base);
 }

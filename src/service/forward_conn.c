@@ -15,8 +15,9 @@ enum { REPLY_MS = 1000 };
 
 enum phase { HEAD, ATTEST, RELAY, REPLY, LINGER, OVER };
 
-struct conn {
+struct bb_forward_conn {
     struct bb_forward_host *host;
+    struct bb_forward_conn *next, *previous;
     int fd;
     enum phase phase;
     struct bb_watch local, remote;
@@ -30,7 +31,7 @@ struct conn {
     size_t reply_len, reply_sent;
 };
 
-static void step(struct conn *c);
+static void step(struct bb_forward_conn *c);
 
 static void on_socket(evutil_socket_t fd, short what, void *arg) {
     (void)fd;
@@ -38,7 +39,14 @@ static void on_socket(evutil_socket_t fd, short what, void *arg) {
     step(arg);
 }
 
-static void destroy(struct conn *c) {
+/* Not one byte, or not all of them, went through: the client gets a reset, never an empty answer.
+ */
+static void reset_on_close(int fd) {
+    struct linger now = {.l_onoff = 1, .l_linger = 0};
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+}
+
+static void destroy(struct bb_forward_conn *c) {
     bb_watch_close(&c->local);
     bb_watch_close(&c->remote);
     if (c->timer != NULL)
@@ -48,12 +56,26 @@ static void destroy(struct conn *c) {
     (void)close(c->fd);
     free(c->first);
     c->host->open--;
+    if (c->previous != NULL)
+        c->previous->next = c->next;
+    else
+        c->host->first = c->next;
+    if (c->next != NULL)
+        c->next->previous = c->previous;
     free(c);
+}
+
+void bb_forward_conns_end(struct bb_forward_host *host) {
+    while (host->first != NULL) {
+        reset_on_close(host->first->fd);
+        destroy(host->first);
+    }
 }
 
 /* ---- answers of our own to an HTTP client ---- */
 
-static bool reply(struct conn *c, const char *status, const char *field, const char *text) {
+static bool reply(struct bb_forward_conn *c, const char *status, const char *field,
+                  const char *text) {
     int n = snprintf(c->reply, sizeof c->reply,
                      "HTTP/1.1 %s\r\n%sContent-Type: text/plain\r\nConnection: close\r\n"
                      "Content-Length: %zu\r\n\r\n%s\n",
@@ -64,14 +86,14 @@ static bool reply(struct conn *c, const char *status, const char *field, const c
     return true;
 }
 
-static bool refuse_locally(struct conn *c, const char *status, const char *field,
+static bool refuse_locally(struct bb_forward_conn *c, const char *status, const char *field,
                            const char *text) {
     c->host->refused++;
     c->host->options->verdict(c->host->options->ctx, NULL, text);
     return reply(c, status, field, text);
 }
 
-static bool replying(struct conn *c, unsigned *want) {
+static bool replying(struct bb_forward_conn *c, unsigned *want) {
     ssize_t n = send(c->fd, c->reply + c->reply_sent, c->reply_len - c->reply_sent, MSG_NOSIGNAL);
     if (n < 0) {
         *want |= BB_IO_WRITE;
@@ -87,7 +109,7 @@ static bool replying(struct conn *c, unsigned *want) {
     return true;
 }
 
-static bool lingering(struct conn *c, unsigned *want) {
+static bool lingering(struct bb_forward_conn *c, unsigned *want) {
     uint8_t ignored[4096];
     ssize_t n = recv(c->fd, ignored, sizeof ignored, 0);
     if (n > 0)
@@ -101,7 +123,7 @@ static bool lingering(struct conn *c, unsigned *want) {
 
 /* ---- the attested connection ---- */
 
-static bool attest(struct conn *c) {
+static bool attest(struct bb_forward_conn *c) {
     struct bb_forward_host *h = c->host;
     struct bb_session_options options = h->options->session;
     struct bb_error err = {0};
@@ -123,7 +145,7 @@ static bool attest(struct conn *c) {
 }
 
 /* The session's socket may have changed: another address is being tried. */
-static bool watch_session(struct conn *c, unsigned want) {
+static bool watch_session(struct bb_forward_conn *c, unsigned want) {
     int fd = bb_session_fd(c->session);
     if (c->remote.event != NULL && event_get_fd(c->remote.event) == fd) {
         bb_watch_set(&c->remote, want);
@@ -133,7 +155,7 @@ static bool watch_session(struct conn *c, unsigned want) {
     return bb_watch_open(&c->remote, c->host->base, fd, on_socket, c, want);
 }
 
-static bool refused(struct conn *c) {
+static bool refused(struct bb_forward_conn *c) {
     char text[192], message[128];
     struct bb_forward_host *h = c->host;
     enum bb_status status = bb_session_status(c->session);
@@ -144,14 +166,12 @@ static bool refused(struct conn *c) {
     (void)snprintf(text, sizeof text, "%s: %s", bb_status_name(status), message);
     if (h->user_password != NULL)
         return reply(c, "502 Not attested", "", text);
-    /* Not one byte was sent: the client gets a reset, never an empty answer. */
-    struct linger now = {.l_onoff = 1, .l_linger = 0};
-    (void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    reset_on_close(c->fd);
     c->phase = OVER;
     return false;
 }
 
-static bool accepted(struct conn *c) {
+static bool accepted(struct bb_forward_conn *c) {
     struct bb_forward_host *h = c->host;
     h->attested++;
     h->options->verdict(h->options->ctx, c->session, NULL);
@@ -159,7 +179,7 @@ static bool accepted(struct conn *c) {
     return true;
 }
 
-static bool opened(struct conn *c) {
+static bool opened(struct bb_forward_conn *c) {
     struct bb_error err = {0};
     if (bb_relay_new(bb_session_tls(c->session), bb_session_fd(c->session), c->fd, bb_span(NULL, 0),
                      bb_span(c->first, c->first_len), &c->relay, &err) != BB_OK) {
@@ -174,7 +194,7 @@ static bool opened(struct conn *c) {
     return true;
 }
 
-static bool attesting(struct conn *c, unsigned *want) {
+static bool attesting(struct bb_forward_conn *c, unsigned *want) {
     switch (bb_session_step(c->session, want)) {
     case BB_SESSION_REFUSED:
         return refused(c);
@@ -196,7 +216,8 @@ static bool attesting(struct conn *c, unsigned *want) {
 
 /* ---- the head of an HTTP request ---- */
 
-static bool head_read(struct conn *c, enum bb_http_head what, struct bb_writer *out, size_t used) {
+static bool head_read(struct bb_forward_conn *c, enum bb_http_head what, struct bb_writer *out,
+                      size_t used) {
     switch (what) {
     case BB_HTTP_MORE:
         return true;
@@ -221,7 +242,7 @@ static bool head_read(struct conn *c, enum bb_http_head what, struct bb_writer *
     return attest(c);
 }
 
-static bool reading_head(struct conn *c, unsigned *want) {
+static bool reading_head(struct bb_forward_conn *c, unsigned *want) {
     uint8_t rewritten[BB_RELAY_BUFFER];
     struct bb_writer out = bb_writer(rewritten, sizeof rewritten);
     size_t used = 0;
@@ -241,7 +262,7 @@ static bool reading_head(struct conn *c, unsigned *want) {
 
 /* ---- one step ---- */
 
-static bool relaying(struct conn *c, unsigned *local_want) {
+static bool relaying(struct bb_forward_conn *c, unsigned *local_want) {
     unsigned remote_want = 0;
     bool moved = false;
     if (bb_relay_step(c->relay, &remote_want, local_want, &moved) != BB_RELAY_RUNNING)
@@ -251,7 +272,7 @@ static bool relaying(struct conn *c, unsigned *local_want) {
     return moved && c->phase == RELAY;
 }
 
-static bool advance(struct conn *c, unsigned *want) {
+static bool advance(struct bb_forward_conn *c, unsigned *want) {
     switch (c->phase) {
     case HEAD:
         return reading_head(c, want);
@@ -271,7 +292,7 @@ static bool advance(struct conn *c, unsigned *want) {
     return false;
 }
 
-static void step(struct conn *c) {
+static void step(struct bb_forward_conn *c) {
     enum { TURNS = 16 };
     unsigned want = 0;
     bool more = true;
@@ -290,7 +311,7 @@ static void step(struct conn *c) {
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg) {
-    struct conn *c = arg;
+    struct bb_forward_conn *c = arg;
     (void)fd;
     if ((what & EV_TIMEOUT) != 0 && bb_now_ms() >= c->deadline) {
         if (c->phase == ATTEST)
@@ -302,13 +323,16 @@ static void on_timer(evutil_socket_t fd, short what, void *arg) {
 }
 
 void bb_forward_conn_new(struct bb_forward_host *host, int fd) {
-    struct conn *c = calloc(1, sizeof *c);
+    struct bb_forward_conn *c = calloc(1, sizeof *c);
     int one = 1;
     if (c == NULL) {
         (void)close(fd);
         return;
     }
-    *c = (struct conn){.host = host, .fd = fd, .phase = HEAD};
+    *c = (struct bb_forward_conn){.host = host, .fd = fd, .phase = HEAD, .next = host->first};
+    if (host->first != NULL)
+        host->first->previous = c;
+    host->first = c;
     host->open++;
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     c->timer = event_new(host->base, -1, 0, on_timer, c);

@@ -2,6 +2,7 @@
  * threads or keys. A dead attester is replaced with back-off; without its worker the gateway ends.
  */
 #include "service/attester_process.h"
+#include "service/clock.h"
 #include "service/gateway.h"
 
 #include <errno.h>
@@ -15,7 +16,14 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ROLE_FD = 3, LISTENER_FD = 4, ARGS_MAX = 64, BACKOFF_MIN_MS = 100, BACKOFF_MAX_MS = 10000 };
+enum {
+    ROLE_FD = 3,
+    LISTENER_FD = 4,
+    ARGS_MAX = 64,
+    BACKOFF_MIN_MS = 100,
+    BACKOFF_MAX_MS = 10000,
+    BACKOFF_FORGOTTEN_MS = 60000
+};
 
 static volatile sig_atomic_t stopping;
 static volatile sig_atomic_t worker_pid;
@@ -96,6 +104,7 @@ static void pause_ms(unsigned ms) {
 
 static int supervise(char **argv, int control, pid_t worker, pid_t attester) {
     unsigned backoff = BACKOFF_MIN_MS;
+    int64_t started = bb_now_ms();
     for (;;) {
         int status = 0;
         pid_t dead = wait(&status);
@@ -107,9 +116,12 @@ static int supervise(char **argv, int control, pid_t worker, pid_t attester) {
             return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
         if (dead != attester || stopping)
             continue;
+        if (bb_now_ms() - started > BACKOFF_FORGOTTEN_MS)
+            backoff = BACKOFF_MIN_MS;
         (void)fprintf(stderr, "gateway: the attester died; next try in %u ms\n", backoff);
         pause_ms(backoff);
         backoff = backoff * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : backoff * 2;
+        started = bb_now_ms();
         attester = start_attester(argv, control);
     }
 }

@@ -79,6 +79,19 @@ static enum bb_status load(const char *path, bool own, struct bb_policy **out,
     return BB_OK;
 }
 
+/* A folder that others may write lets them swap the file. */
+static enum bb_status check_folder(const char *path, struct bb_error *err) {
+    char folder[PATH_MAX];
+    struct stat st;
+    const char *slash = strrchr(path, '/');
+    (void)snprintf(folder, sizeof folder, "%.*s", (int)(slash - path), path);
+    if (stat(folder, &st) != 0)
+        return cannot(err, folder, strerror(errno));
+    if (st.st_uid != geteuid() || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+        return cannot(err, folder, "the folder must be yours and writable by nobody else");
+    return BB_OK;
+}
+
 /* False if there is no such file. */
 static bool user_policy(char *path, size_t cap) {
     const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
@@ -102,6 +115,7 @@ enum bb_status bb_policy_load(const char *path, struct bb_policy **out, char *so
     }
     if (user_policy(own, sizeof own)) {
         (void)snprintf(source, cap, "%s", own);
+        BB_TRY(check_folder(own, err));
         return load(own, true, out, err);
     }
     bb_copy_text(source, cap, "none: the defaults, which name no code");

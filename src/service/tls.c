@@ -86,20 +86,17 @@ static bool set_socket(SSL *ssl, int fd) {
 
 /* ---- contexts ---- */
 
-/* Exactly blindbox/1, or the handshake ends. Not called when the client offers no ALPN at all: both
- * sides look again after the handshake. */
+/* The client offers exactly blindbox/1, or the handshake ends. Not called when it offers no ALPN at
+ * all: both sides look again after the handshake. */
 static int select_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
                        const unsigned char *in, unsigned in_len, void *arg) {
     (void)ssl;
     (void)arg;
-    for (unsigned at = 0; at < in_len; at += 1U + in[at]) {
-        if (in_len - at < ALPN_WIRE_LEN || memcmp(in + at, alpn_wire, ALPN_WIRE_LEN) != 0)
-            continue;
-        *out = in + at + 1;
-        *out_len = in[at];
-        return SSL_TLSEXT_ERR_OK;
-    }
-    return SSL_TLSEXT_ERR_ALERT_FATAL;
+    if (in_len != ALPN_WIRE_LEN || memcmp(in, alpn_wire, ALPN_WIRE_LEN) != 0)
+        return SSL_TLSEXT_ERR_ALERT_FATAL;
+    *out = in + 1;
+    *out_len = in[0];
+    return SSL_TLSEXT_ERR_OK;
 }
 
 static enum bb_status fail(struct bb_tls_context *context, struct bb_error *err) {

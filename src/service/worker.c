@@ -333,7 +333,7 @@ static enum bb_status make_identity(struct worker *w, struct bb_error *err) {
     w->offer = (struct bb_gateway_offer){
         .kind = 0, .form = 1, .apps = apps, .n_apps = N_APPS, .spki = spki};
     struct bb_writer config = bb_writer(w->hello.config, sizeof w->hello.config);
-    bb_config_build("blindbox 0.1.0", w->upstream.uri, apps, N_APPS, &config);
+    bb_config_build("blindbox " BB_VERSION, w->upstream.uri, apps, N_APPS, &config);
     if (config.failed)
         return bb_fail_internal(err, "writing the configuration");
     w->hello.type = BB_WIRE_HELLO;

@@ -55,6 +55,11 @@ def policies(world, gateway):
            *with_policy(config_digests=["44" * 48]))
     expect("another chip", "GuestPolicyRejected", 5, "chip-ids", *with_policy(chip_ids=["55" * 64]))
     expect("only real hardware wanted", "AttestationRefused", 6, "status", *with_policy(evidence=["sev-snp"]))
+    for known in ("cadd74f71ebb8fbf9782baab649612520f3c416bc5ce9ac768808ddc8d9b031c",
+                  "4f4448c67f3c8dfc8de8a5e37125d807dadcc41f06cf23f615dbd52eec777d10"):
+        done = w.blindbox("attest", gateway.address, *with_policy(host_data=[known]), check=False)
+        w.case("an allow-everything container policy is refused", done.returncode == 1 and
+               done.stderr.startswith("blindbox: host_data: "), done.stderr)
     done = w.blindbox("attest", gateway.address, *with_policy(uvm={}), check=False)
     w.case("a policy key that is not answered is named", done.returncode == 1 and
            done.stderr.startswith("blindbox: uvm: "), done.stderr)
@@ -95,6 +100,32 @@ def clients(world, app, gateway):
     w.case("proxy ends in order", proxy.wait(timeout=10) == 0)
 
 
+def offers(gateway):
+    """The gateway takes exactly one offer."""
+    for offer in ("blindbox/1", "h2,blindbox/1", "blindbox/1,h2", "h2", None):
+        command = ["openssl", "s_client", "-connect", gateway.address, "-tls1_3"]
+        command += ["-alpn", offer] if offer else []
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30)
+        agreed = "ALPN protocol: blindbox/1" in done.stdout
+        w.case(f"ALPN offer {offer}", agreed == (offer == "blindbox/1"), done.stdout[-400:])
+    w.case("a client without ALPN is closed", "end=no attested TLS" in gateway.log, gateway.log)
+
+
+def users_policy(world, gateway):
+    """The user's own policy counts only where nobody else can write it."""
+    folder = world.folder / "config" / "blindbox"
+    folder.mkdir(parents=True, mode=0o700)
+    (folder / "policy.json").write_text(world.policy.read_text())
+    env = {"XDG_CONFIG_HOME": str(world.folder / "config"), "BLINDBOX_POLICY": ""}
+    for mode, file_mode, good in ((0o700, 0o600, True), (0o770, 0o600, False), (0o700, 0o622, False)):
+        folder.chmod(mode)
+        (folder / "policy.json").chmod(file_mode)
+        done = w.blindbox("attest", gateway.address, check=False, env=env)
+        w.case(f"user's policy, folder {mode:o}, file {file_mode:o}", (done.returncode == 0) == good and
+               (good or "writable by nobody else" in done.stderr), str(done))
+    folder.chmod(0o700)
+
+
 def main():
     with w.World() as world:
         app = w.App()
@@ -102,6 +133,8 @@ def main():
         honest(world, gateway)
         candidate(world, gateway)
         policies(world, gateway)
+        offers(gateway)
+        users_policy(world, gateway)
         before = app.received
         w.case("nothing reached the application", before == 0, str(before))
         defects(world, app)

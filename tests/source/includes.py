@@ -5,19 +5,9 @@ import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BELOW = {
-    "base": [],
-    "codec": ["base"],
-    "crypto": ["base"],
-    "evidence": ["base", "codec", "crypto"],
-    "appraise": ["base", "codec", "crypto", "evidence"],
-    "token": ["base", "codec", "crypto", "appraise"],
-    "attester": ["base", "codec", "crypto", "evidence"],
-    "collateral": ["base", "codec", "crypto"],
-    "channel": ["base", "codec", "crypto", "evidence", "appraise", "attester"],
-}
-BELOW["service"] = [*BELOW, "channel"]
-BELOW["cli"] = [*BELOW, "service"]
+sys.path.insert(0, str(ROOT / "src"))
+from layers import BELOW  # noqa: E402  the build's own table
+
 # Where each library's headers may stand: folders, or single files below src/.
 LIBRARIES = {
     r"openssl/ssl|openssl/tls1": ["service/tls"],
