@@ -10,6 +10,7 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 FULL = "--full" in sys.argv
+BUILDS = [sys.argv[sys.argv.index("--build") + 1]] if "--build" in sys.argv else ["build", "build-asan"]
 REPLAY_ROUNDS = "20000" if FULL else "2000"
 PROGRAM_TIMEOUT = 3600 if FULL else 600
 total = {"passed": 0, "failed": 0, "skipped": 0}
@@ -17,6 +18,7 @@ total = {"passed": 0, "failed": 0, "skipped": 0}
 SANITIZERS = {
     "ASAN_OPTIONS": "abort_on_error=1:detect_leaks=1:strict_string_checks=1",
     "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
+    "TSAN_OPTIONS": "halt_on_error=1",
 }
 
 
@@ -43,10 +45,10 @@ def run(command, build, env=None):
         return -1, f"not done after {PROGRAM_TIMEOUT} s"
 
 
-def cmocka(program, build):
+def cmocka(program, build, wrapper=()):
     """A unit test program: one case a test function."""
-    name = f"{build}: {program.name}"
-    code, out = run([str(program)], build)
+    name = f"{build}: {' '.join([*wrapper[:1], program.name])}"
+    code, out = run([*wrapper, str(program)], build)
     for kind, mark in (("passed", r"^\[       OK \]"), ("failed", r"^\[  FAILED  \] test_"),
                        ("skipped", r"^\[  SKIPPED \] test_")):
         lines = [line for line in out.splitlines() if re.match(mark, line)]
@@ -96,6 +98,18 @@ def one_build(build, corpus):
             replay(program, build, corpus)
 
 
+def full_run():
+    """What takes longer: valgrind over every unit test, threads and services under ThreadSanitizer."""
+    print("== valgrind", flush=True)
+    for program in sorted((ROOT / "build" / "tests").glob("test_*")):
+        if program.is_file():
+            cmocka(program, "build", ["valgrind", "--error-exitcode=99", "--leak-check=full", "-q"])
+    print("== build-tsan", flush=True)
+    cmocka(ROOT / "build-tsan" / "tests" / "test_threads", "build-tsan")
+    script(ROOT / "tests" / "e2e" / "test_attest.py", "build-tsan")
+    script(ROOT / "tests" / "e2e" / "test_library.py", "build-tsan")
+
+
 def main():
     print("== sources", flush=True)
     for path in sorted((ROOT / "tests" / "source").glob("*.py")):
@@ -107,8 +121,10 @@ def main():
             code, out = run([sys.executable, str(seeds), str(corpus)], "build")
             if code != 0:
                 count("failed", "fuzz seeds", out)
-        for build in ("build", "build-asan"):
+        for build in BUILDS:
             one_build(build, corpus)
+    if FULL:
+        full_run()
     print(f"{total['passed']} passed, {total['failed']} failed, {total['skipped']} skipped")
     return 1 if total["failed"] or not total["passed"] else 0
 
