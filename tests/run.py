@@ -99,7 +99,10 @@ def one_build(build, corpus):
 
 
 def full_run():
-    """What takes longer: valgrind over every unit test, threads and services under ThreadSanitizer."""
+    """What takes longer: valgrind over every unit test, threads and services under ThreadSanitizer, and
+    a test that fails for each check that is taken out."""
+    print("== mutants", flush=True)
+    script(ROOT / "tests" / "mutants.py", "build")
     print("== valgrind", flush=True)
     for program in sorted((ROOT / "build" / "tests").glob("test_*")):
         if program.is_file():

@@ -11,7 +11,7 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = os.environ.get("BLINDBOX", str(ROOT / "build" / "blindbox"))
-KEYS = ROOT / "build" / "test-sim"  # RSA keys are made once and shared by all builds
+KEYS = pathlib.Path(os.environ.get("BLINDBOX_TEST_KEYS", ROOT / "build" / "test-sim"))  # shared by all builds
 DATA = "5a" * 64
 failed = 0
 

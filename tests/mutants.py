@@ -1,0 +1,177 @@
+"""Removes one check at a time from a copy of the sources, and asks the tests to notice. A mutant that
+every test still passes is a check that nothing guards. Prints 'ok' or 'FAIL' lines.
+
+usage: mutants.py [NAME]...   (needs the vectors; takes minutes: part of ./dev test --full)"""
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+WORK = ROOT / "build-mutants"
+TREE, BUILD = WORK / "tree", WORK / "build"
+COPIED = ("src", "include", "libexec", "examples", "tests", "fuzz", "bench", "meson.build", "meson_options.txt")
+
+SNP, ENGINE = "unit/test_snp", "unit/test_channel_engine"
+GATEWAY, CHANNEL, MERKLE = "unit/test_channel_gateway", "unit/test_channel", "unit/test_merkle"
+CBOR, POLICY = "unit/test_cbor", "unit/test_policy"
+SIM, ATTEST, LIBRARY = "e2e/test_sim_evidence.py", "e2e/test_attest.py", "e2e/test_library.py"
+VECTORS = "vectors/snp_vectors.py"
+
+# (name, file below src/, what stands there, what the mutant has instead, tests that must notice)
+MUTANTS = [
+    ("report-signature", "appraise/appraise_snp.c",
+     "if (bb_cert_verify_p384(a->path.vek, a->report.signed_, a->report.signature_rs))",
+     "if (bb_cert_verify_p384(a->path.vek, a->report.signed_, a->report.signature_rs) || true)", [SNP]),
+    ("signed-bytes", "evidence/snp/report.c", "rep.signed_ = bb_span_slice(raw, 0, BB_SNP_SIGNED_SIZE);",
+     "rep.signed_ = bb_span_slice(raw, 0, BB_SNP_SIGNED_SIZE - 1);", [SNP, SIM]),
+    ("reserved-bytes", "evidence/snp/report.c", "BB_TRY(check_reserved(&rep, err));", "", [SNP]),
+    ("signature-algorithm", "evidence/snp/report.c",
+     "if (rep.signature_algo != SIGNATURE_ALGO_ECDSA_P384_SHA384)", "if (false)", [SNP]),
+    ("report-version", "evidence/snp/report.c", "rep.version > BB_SNP_VERSION_MAX", "false", [SNP]),
+    ("masked-chip-key", "evidence/snp/report.c", "if ((rep->flags & FLAG_MASK_CHIP_KEY) != 0)", "if (false)",
+     [SNP, SIM]),
+    ("pinned-root", "evidence/snp/chain.c", "if (!simulator || !names_product(root, product)",
+     "if (!simulator)\n        return BB_SNP_ROOT_VENDOR;\n    if (!names_product(root, product)", [SIM]),
+    ("root-self-signature", "evidence/snp/chain.c", "return pinned == product && issued_by(set, at, at)",
+     "return pinned == product", [SNP, VECTORS]),
+    ("simulated-root", "evidence/snp/chain.c", "return listed(need, hash) ? BB_SNP_ROOT_SIMULATED",
+     "return need != NULL ? BB_SNP_ROOT_SIMULATED", [SIM]),
+    ("leaf-signed", "evidence/snp/chain.c", "names_product(candidate.ask, candidate.info.product) &&\n"
+     "                               issued_by(s->set, vek, j);",
+     "names_product(candidate.ask, candidate.info.product);", [SIM, VECTORS]),
+    ("asvk-for-ask", "evidence/snp/chain.c", "candidate.vek_signed = s->set->role[j] == right &&",
+     "candidate.vek_signed = (s->set->role[j] == right || true) &&", [SNP, VECTORS]),
+    ("intermediate-signed", "evidence/snp/chain.c",
+     "candidate.ask_signed = candidate.ask != NULL && issued_by(s->set, ask, k);",
+     "candidate.ask_signed = candidate.ask != NULL;", [SNP, VECTORS]),
+    ("tcb-fit", "evidence/snp/chain.c",
+     "path->fit.tcb = memcmp(path->info.tcb.raw, rep->reported_tcb.raw, 8) == 0;",
+     "path->fit.tcb = true;", [SNP, SIM]),
+    ("chip-fit", "evidence/snp/chain.c",
+     "bb_span_equal(rep->chip_id, BB_SPAN_OF(path->info.chip_id));", "true;", [SNP, SIM]),
+    ("zero-chip-id", "evidence/snp/chain.c", ": !bb_span_is_zero(rep->chip_id) &&\n"
+     "                                  bb_span_equal(rep->chip_id, BB_SPAN_OF(path->info.chip_id));",
+     ": bb_span_is_zero(rep->chip_id) ||\n"
+     "                                  bb_span_equal(rep->chip_id, BB_SPAN_OF(path->info.chip_id));",
+     [SNP, SIM]),
+    ("product-fit", "evidence/snp/chain.c",
+     "path->fit.product = !rep->has_cpuid || path->info.product == rep->product;",
+     "path->fit.product = true;", [SNP]),
+    ("certificate-validity", "appraise/appraise_snp.c",
+     "if (bb_cert_not_before(all[i]) <= a->now && a->now <= bb_cert_not_after(all[i]))", "if (true)",
+     [SIM, VECTORS]),
+    ("crl-signature", "crypto/crl.c", "X509_CRL_verify(c->crl, X509_get0_pubkey(x509)) == 1;", "true;", [SNP]),
+    ("crl-window", "evidence/snp/chain.c",
+     "if (now < bb_crl_this_update(crl) || now >= bb_crl_next_update(crl)) {", "if (false) {", [SNP, SIM]),
+    ("crl-entry", "evidence/snp/chain.c", "if (bb_crl_lists(crl, path->ask) || bb_crl_lists(crl, path->ark))",
+     "if (false)", [SNP, SIM]),
+    ("report-data", "appraise/appraise_snp.c",
+     "if (!bb_span_equal(a->report.report_data, BB_SPAN_OF(e->report_data))) {", "if (false) {", [SIM, ENGINE]),
+    ("every-row", "appraise/result.c", "if (r->checks[i].outcome != BB_OUTCOME_NONE)\n            continue;",
+     "continue;", [SNP]),
+    ("expected-code", "appraise/rules_snp.c", "    expected_code(in, r);\n",
+     "    bb_check_pass(r, BB_CHECK_EXPECTED_CODE, NULL, NULL);\n", [SIM]),
+    ("debug", "appraise/rules_snp.c", "    debug(in, r);\n", "    bb_check_pass(r, BB_CHECK_DEBUG, NULL, NULL);\n",
+     [SIM]),
+    ("vmpl", "appraise/rules_snp.c", "if (level <= VMPL_MAX && (in->policy->vmpl >> level & 1) != 0)", "if (true)",
+     [SIM]),
+    ("migration", "appraise/rules_snp.c", "want->migration_allowed ? BB_ANY : BB_MUST_NOT", "BB_ANY", [SIM]),
+    ("measurement", "appraise/rules_snp.c", "&in->policy->measurements,\n                    in->report->measurement,",
+     "&in->policy->measurements,\n                    bb_span(in->policy->measurements.data, 48),", [SIM]),
+    ("tcb-component", "appraise/rules_snp.c",
+     "if (!bb_snp_tcb_part(tcb, product, (enum bb_snp_tcb_part)p, &value) || value >= minimum[p])",
+     "if (true)", [SIM]),
+    ("outside-upstream", "appraise/rules_snp.c", "else if (e->outside_upstream && !list->given)",
+     "else if (false)", [ENGINE]),
+    ("policy-duplicate-key", "codec/json.c", "JSON_REJECT_DUPLICATES", "0", ["unit/test_json", POLICY]),
+    ("policy-unknown-key", "appraise/policy_json.c", 'BB_TRY(bb_json_known_keys(object, known, "", err));', "",
+     [POLICY]),
+    ("cbor-deterministic", "channel/response.c", "bb_cbor_is_deterministic(body)", "true", [CHANNEL, ENGINE]),
+    ("merkle-index", "crypto/merkle.c", "index >= (uint32_t)1 << depth ||", "false ||", [MERKLE, ENGINE]),
+    ("alpn-client", "channel/client.c", "if (!bb_span_equal(tls->alpn, BB_SPAN_LIT(BB_ALPN)))", "if (false)",
+     [ENGINE]),
+    ("resumed-session", "channel/client.c", "if (tls->resumed)", "if (false)", [ENGINE]),
+    ("exporter-failure", "channel/client.c", "!exporter(ctx, BB_SPAN_OF(b->context), exported) ||",
+     "(!exporter(ctx, BB_SPAN_OF(b->context), exported) && false) ||", [ENGINE]),
+    ("kind-asked-for", "channel/client.c", "    if (!kind)\n", "    if (false)\n", [ENGINE]),
+    ("bytes-before-start", "channel/client.c", "    if (used < in.len)\n        return malformed",
+     "    if (false)\n        return malformed", [ENGINE]),
+    ("early-byte", "channel/gateway.c", "    case BB_GATEWAY_RESPONSE:\n        close_conn(c);",
+     "    case BB_GATEWAY_RESPONSE:\n        break;", [GATEWAY]),
+    ("start-frame", "channel/gateway.c", "if (memcmp(c->start, BB_START_FRAME, c->start_len) != 0) {",
+     "if (false) {", [GATEWAY]),
+    ("gateway-alpn", "service/conn.c", "!bb_span_equal(facts.alpn, BB_SPAN_LIT(BB_ALPN))", "false", [ATTEST]),
+    ("truncation", "service/tls.c", "return cut ? BB_TLS_CUT : BB_TLS_FAILED;", "return BB_TLS_EOF;", [LIBRARY]),
+    ("skip-binding", "channel/client.c", "skip & ~never", "skip", [ENGINE, ATTEST]),
+]
+
+
+def copy_tree():
+    shutil.rmtree(TREE, ignore_errors=True)
+    TREE.mkdir(parents=True)
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, TREE / name, ignore=shutil.ignore_patterns("__pycache__"))
+        elif source.exists():
+            shutil.copy2(source, TREE / name)
+
+
+def build():
+    if not (BUILD / "build.ninja").exists():
+        subprocess.run(["meson", "setup", str(BUILD), str(TREE), "-Dbuildtype=debug", "-Dwerror=false"], check=True,
+                       capture_output=True)
+    done = subprocess.run(["ninja", "-C", str(BUILD), "--quiet"], capture_output=True, text=True)
+    return None if done.returncode == 0 else (done.stdout + done.stderr)[-1500:]
+
+
+def passes(test):
+    """A program or script of the tests; a crash is noticed too."""
+    kind, name = test.split("/")
+    command = [str(BUILD / "tests" / name)] if kind == "unit" else [sys.executable, str(TREE / "tests" / test)]
+    env = {**os.environ, "BLINDBOX": str(BUILD / "blindbox"), "BLINDBOX_BUILD": str(BUILD),
+           "BLINDBOX_TEST_KEYS": str(ROOT / "build" / "test-sim")}
+    env.setdefault("BLINDBOX_VECTORS", str(ROOT.parent / "shared" / "vectors"))
+    env["BLINDBOX_REQUIRE_VECTORS"] = "1"
+    try:
+        return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, timeout=300).returncode == 0
+    except (subprocess.TimeoutExpired, OSError):
+        return False
+
+
+def judge(name, file, old, new, tests):
+    """None if a test noticed."""
+    path = TREE / "src" / file
+    text = path.read_text()
+    if text.count(old) != 1:
+        return f"src/{file} has {text.count(old)} places like {old!r}: update the mutant"
+    path.write_text(text.replace(old, new))
+    try:
+        broken = build()
+        if broken:
+            return f"the mutant does not compile: {broken}"
+        return None if any(not passes(test) for test in tests) else f"no test noticed: {', '.join(tests)}"
+    finally:
+        path.write_text(text)
+
+
+def main():
+    chosen = [m for m in MUTANTS if not sys.argv[1:] or m[0] in sys.argv[1:]]
+    failed = 0
+    copy_tree()
+    broken = build()
+    needed = sorted({test for m in chosen for test in m[4]})
+    wrong = [broken] if broken else [f"{t} fails without any mutant" for t in needed if not passes(t)]
+    for why in wrong:
+        print(f"FAIL mutants: {why}", flush=True)
+    for mutant in chosen if not wrong else []:
+        why = judge(*mutant)
+        failed += why is not None
+        print(f"ok mutant {mutant[0]}" if why is None else f"FAIL mutant {mutant[0]}: {why}", flush=True)
+    return 1 if failed or wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
