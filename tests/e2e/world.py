@@ -6,14 +6,19 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = os.environ.get("BLINDBOX", str(ROOT / "build" / "blindbox"))
+BUILD = pathlib.Path(os.environ.get("BLINDBOX_BUILD", ROOT / "build"))
 KEYS = pathlib.Path(os.environ.get("BLINDBOX_TEST_KEYS", ROOT / "build" / "test-sim"))  # shared by all builds
+FULL = os.environ.get("BLINDBOX_FULL") == "1"  # the long variants too
+SANITIZED = b"__asan_init" in (BUILD / "libexec" / "blindbox-net").read_bytes()
 failed = 0
 
 
@@ -22,6 +27,20 @@ def case(name, good, why=""):
     global failed
     failed += 0 if good else 1
     print(f"ok {name}" if good else f"FAIL {name}: {why}", flush=True)
+
+
+def skip(name, why):
+    print(f"skip {name}: {why}", flush=True)
+
+
+def eventually(true, seconds=10):
+    """Whether `true()` became so in time: for what another process does in its own time."""
+    end = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def blindbox(*arguments, check=True, timeout=120, env=None, **more):
@@ -41,6 +60,77 @@ def fails_with(done, status, exit_code, field):
     if (first, done.returncode, named) == (status, exit_code, field):
         return None
     return f"{first} exit {done.returncode} at {named!r}: {done.stderr!r}"
+
+
+def attest(address, policy, *arguments, **more):
+    """The result JSON of `blindbox attest`, whatever the verdict."""
+    done = blindbox("attest", address, "--policy", policy, "--json", *arguments, check=False, **more)
+    return json.loads(done.stdout)
+
+
+def crowd(address, policy, n, concurrency, *options, **more):
+    """One row for each of n attested connections made by one process."""
+    done = subprocess.run([BUILD / "tests" / "crowd", *options, address, policy, str(n), str(concurrency)],
+                          capture_output=True, text=True, timeout=300, **more)
+    if done.returncode != 0:
+        raise RuntimeError(f"crowd: exit {done.returncode}: {done.stderr}")
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+# ---- processes, seen from outside ----
+
+
+def children(pid):
+    """{role: pid} of a gateway's processes."""
+    found = {}
+    for entry in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            words = (entry / "cmdline").read_bytes().split(b"\0")
+        except (OSError, IndexError):
+            continue
+        for word in words if parent == pid else []:
+            if word.startswith(b"--role="):
+                found[word[7:].decode()] = int(entry.name)
+    return found
+
+
+def cpu_seconds(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def rss_mib(pid):
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return int(status.split("VmRSS:")[1].split()[0]) / 1024
+
+
+def descriptors(pid):
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+class Sink:
+    """An application that takes bytes and says nothing; counts connections and bytes."""
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        self.upstream = f"tcp:127.0.0.1:{self.listener.getsockname()[1]}"
+        self.connections = self.received = 0
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            connection, _ = self.listener.accept()
+            self.connections += 1
+            threading.Thread(target=self.take, args=(connection,), daemon=True).start()
+
+    def take(self, connection):
+        with connection:
+            try:
+                while data := connection.recv(65536):
+                    self.received += len(data)
+            except OSError:
+                pass
 
 
 class App(http.server.ThreadingHTTPServer):
@@ -113,6 +203,43 @@ class Gateway:
     @property
     def log(self):
         return self.log_path.read_text()
+
+    @property
+    def endings(self):
+        """The line of each connection that is over."""
+        return [line for line in self.log.splitlines() if line.startswith("conn=")]
+
+    def child(self, role):
+        """The pid of the worker or attester, once there is one."""
+        eventually(lambda: role in children(self.process.pid))
+        return children(self.process.pid)[role]
+
+    def stop(self, how=signal.SIGTERM):
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+        return self.process.wait(timeout=60)
+
+
+class Proxy:
+    """A running `blindbox proxy`."""
+
+    def __init__(self, world, to, *options, listen="127.0.0.1:0", policy=None):
+        self.log_path = world.folder / f"proxy-{len(world.gateways)}.log"
+        command = [PROGRAM, "proxy", "--to", to, "--policy", str(policy or world.policy), "--listen", listen,
+                   *map(str, options)]
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+        self.address = self.process.stdout.readline().split()[-1]
+        world.gateways.append(self)
+
+    @property
+    def log(self):
+        return self.log_path.read_text()
+
+    @property
+    def endpoint(self):
+        host, port = self.address.rsplit(":", 1)
+        return host, int(port)
 
     def stop(self, how=signal.SIGTERM):
         if self.process.poll() is None:
