@@ -62,6 +62,11 @@ def fails_with(done, status, exit_code, field):
     return f"{first} exit {done.returncode} at {named!r}: {done.stderr!r}"
 
 
+def run(*command, **more):
+    """Another program, with its output."""
+    return subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=120, **more)
+
+
 def attest(address, policy, *arguments, **more):
     """The result JSON of `blindbox attest`, whatever the verdict."""
     done = blindbox("attest", address, "--policy", policy, "--json", *arguments, check=False, **more)
