@@ -109,6 +109,25 @@ def hostile_clients(world):
                str(sink.received))
 
 
+def partial_starts(world):
+    """The start frame cut after each of its bytes, by an end, a goodbye or a reset."""
+    sink = w.Sink()
+    gateway = w.Gateway(world, sink.upstream)
+    for n in range(len(wire.START)):
+        for leave in (wire.reset, lambda tls: tls.close(), lambda tls: tls.unwrap()):
+            tls = wire.Tls(gateway.address)
+            tls.send(wire.request())
+            tls.frame()
+            tls.send(wire.START[:n])
+            try:
+                leave(tls.tls)
+            except OSError:
+                pass
+            tls.close()
+    w.case("a start cut at each byte opens nothing", w.eventually(lambda: len(gateway.endings) == 27) and
+           (sink.received, sink.connections) == (0, 0), gateway.log[-1000:])
+
+
 def single_bytes(gateway):
     with wire.Tls(gateway.address) as tls:
         for byte in wire.request():
@@ -148,6 +167,7 @@ def some_defects(world):
 def main():
     with w.World() as world:
         hostile_clients(world)
+        partial_starts(world)
         refusals(world)
     w.finish()
 

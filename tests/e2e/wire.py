@@ -69,6 +69,23 @@ def host_port(address):
     return host.strip("[]"), int(port)
 
 
+def connect(address, timeout=10):
+    return socket.create_connection(host_port(address), timeout=timeout)
+
+
+def drain(raw):
+    """All bytes until the peer ends in any way; None if it does not in time."""
+    data = b""
+    try:
+        while more := raw.recv(65536):
+            data += more
+    except TimeoutError:
+        return None
+    except OSError:
+        pass
+    return data
+
+
 def client_context(alpn=(ALPN,), maximum=None):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False

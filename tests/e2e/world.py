@@ -43,6 +43,23 @@ def eventually(true, seconds=10):
     return True
 
 
+def free_port(host="127.0.0.1"):
+    """A port that was free a moment ago, for programs that cannot choose one."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        s.bind((host, 0))
+        return s.getsockname()[1]
+
+
+def connects(host, port):
+    try:
+        socket.create_connection((host, port), timeout=5).close()
+        return True
+    except OSError:
+        return False
+
+
 def blindbox(*arguments, check=True, timeout=120, env=None, **more):
     done = subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True,
                           timeout=timeout, env={**os.environ, **(env or {})}, **more)
