@@ -1,5 +1,6 @@
 /* The gateway's network worker: accepts, keeps the table of connections, and talks to the attester.
  */
+#include "service/acceptor.h"
 #include "service/attester_wire.h"
 #include "service/conn.h"
 
@@ -15,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ADDRESS_BUCKETS = 4096, TLS_CERT_MAX = 1024, SLOT_BITS = 16, ACCEPTS_A_TURN = 64 };
+enum { ADDRESS_BUCKETS = 4096, TLS_CERT_MAX = 1024, SLOT_BITS = 16 };
 
 static const char *const apps[] = {"raw", "http/1.1", "h2"};
 enum { N_APPS = sizeof apps / sizeof apps[0] };
@@ -28,10 +29,11 @@ struct worker {
     struct bb_key *key;
     int listener, control, link; /* link: to the attester, -1 while there is none */
     bool link_ready;             /* READY was received */
-    struct event *accept_event, *control_event, *link_event, *link_writable, *term, *drain_end;
+    struct bb_acceptor acceptor;
+    struct event *control_event, *link_event, *link_writable, *term, *drain_end;
     struct bb_conn *slot[BB_CONNECTIONS_MAX];
     uint64_t generation;
-    size_t open;
+    size_t open, open_max;
     uint16_t per_address[ADDRESS_BUCKETS];
     uint64_t queue[BB_CONNECTIONS_MAX]; /* ids whose leaf is not yet at the attester */
     size_t queued;
@@ -120,10 +122,19 @@ static void on_link_writable(evutil_socket_t fd, short what, void *arg) {
     flush_queue(arg);
 }
 
+/* Connections that left take no place: without an attester nothing else empties the queue. */
+static void forget_gone(struct worker *w) {
+    size_t kept = 0;
+    for (size_t i = 0; i < w->queued; i++)
+        if (find(w, w->queue[i]) != NULL)
+            w->queue[kept++] = w->queue[i];
+    w->queued = kept;
+}
+
 static void on_leaf_ready(struct bb_conn_host *host, struct bb_conn *c) {
     struct worker *w = (struct worker *)(void *)host;
     if (w->queued == BB_CONNECTIONS_MAX)
-        return; /* cannot be: one entry a connection; its deadline answers it */
+        forget_gone(w);
     w->queue[w->queued++] = bb_conn_id(c);
     /* Sent at the end of this turn of the loop, together with the others that came in it. */
     if (w->link_writable != NULL)
@@ -153,7 +164,9 @@ static bool take_ready(struct worker *w, size_t len) {
     w->offer.kind = w->in.ready.kind;
     memcpy(w->binding_spki, w->in.ready.binding_spki, sizeof w->binding_spki);
     w->link_ready = true;
-    (void)event_add(w->accept_event, NULL);
+    if (!w->host.draining)
+        (void)bb_acceptor_start(&w->acceptor);
+    flush_queue(w); /* what came while there was no attester */
     return true;
 }
 
@@ -263,31 +276,23 @@ static void on_control(evutil_socket_t fd, short what, void *arg) {
 
 /* ---- accepting ---- */
 
-static void on_accept(evutil_socket_t fd, short what, void *arg) {
+static void on_accept(void *arg, int fd, const struct sockaddr_storage *peer) {
     struct worker *w = arg;
-    (void)what;
-    for (int i = 0; i < ACCEPTS_A_TURN; i++) {
-        struct sockaddr_storage peer = {0};
-        socklen_t len = sizeof peer;
-        int s = accept4(fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (s < 0)
-            return;
-        uint16_t *count = bucket(w, &peer);
-        if (w->open >= BB_CONNECTIONS_MAX || *count >= BB_CONNECTIONS_PER_ADDRESS) {
-            (void)close(s);
-            continue;
-        }
-        size_t slot = w->generation % BB_CONNECTIONS_MAX;
-        while (w->slot[slot] != NULL)
-            slot = (slot + 1) % BB_CONNECTIONS_MAX;
-        uint64_t id = ++w->generation << SLOT_BITS | slot;
-        struct bb_conn *c = bb_conn_new(&w->host, s, &peer, id);
-        if (c == NULL)
-            continue;
-        w->slot[slot] = c;
-        w->open++;
-        (*count)++;
+    uint16_t *count = bucket(w, peer);
+    if (w->open >= w->open_max || *count >= BB_CONNECTIONS_PER_ADDRESS) {
+        (void)close(fd);
+        return;
     }
+    size_t slot = w->generation % BB_CONNECTIONS_MAX;
+    while (w->slot[slot] != NULL)
+        slot = (slot + 1) % BB_CONNECTIONS_MAX;
+    uint64_t id = ++w->generation << SLOT_BITS | slot;
+    struct bb_conn *c = bb_conn_new(&w->host, fd, peer, id);
+    if (c == NULL)
+        return;
+    w->slot[slot] = c;
+    w->open++;
+    (*count)++;
 }
 
 static void on_drain_end(evutil_socket_t fd, short what, void *arg) {
@@ -306,7 +311,7 @@ static void on_term(evutil_socket_t fd, short what, void *arg) {
         return;
     w->host.draining = true;
     (void)fprintf(stderr, "gateway: draining %zu connections\n", w->open);
-    (void)event_del(w->accept_event);
+    bb_acceptor_close(&w->acceptor);
     (void)close(w->listener);
     for (size_t i = 0; i < BB_CONNECTIONS_MAX; i++)
         if (w->slot[i] != NULL)
@@ -347,14 +352,13 @@ static bool make_events(struct worker *w) {
     w->host.base = event_base_new();
     if (w->host.base == NULL)
         return false;
-    w->accept_event = event_new(w->host.base, w->listener, EV_READ | EV_PERSIST, on_accept, w);
     w->control_event = event_new(w->host.base, w->control, EV_READ | EV_PERSIST, on_control, w);
     w->term = evsignal_new(w->host.base, SIGTERM, on_term, w);
     w->drain_end = evtimer_new(w->host.base, on_drain_end, w);
     /* Accepting begins when the attester said READY. */
-    return w->accept_event != NULL && w->control_event != NULL && w->term != NULL &&
-           w->drain_end != NULL && event_add(w->control_event, NULL) == 0 &&
-           event_add(w->term, NULL) == 0;
+    return bb_acceptor_open(&w->acceptor, w->host.base, w->listener, on_accept, w) &&
+           w->control_event != NULL && w->term != NULL && w->drain_end != NULL &&
+           event_add(w->control_event, NULL) == 0 && event_add(w->term, NULL) == 0;
 }
 
 static void worker_free(struct worker *w) {
@@ -362,7 +366,8 @@ static void worker_free(struct worker *w) {
         if (w->slot[i] != NULL)
             bb_conn_abort(w->slot[i]);
     lose_link(w);
-    struct event *events[] = {w->accept_event, w->control_event, w->term, w->drain_end};
+    bb_acceptor_close(&w->acceptor);
+    struct event *events[] = {w->control_event, w->term, w->drain_end};
     for (size_t i = 0; i < sizeof events / sizeof events[0]; i++)
         if (events[i] != NULL)
             event_free(events[i]);
@@ -382,6 +387,7 @@ int bb_gateway_worker(const struct bb_gateway_options *options, int listener, in
     w->listener = listener;
     w->control = control;
     w->link = -1;
+    w->open_max = bb_connections_possible(BB_CONNECTIONS_MAX);
     w->host.offer = &w->offer;
     w->host.options = &w->options;
     w->host.upstream = &w->upstream;
