@@ -14,9 +14,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { DIAL_MS = 10000, FLUSH_MS = 1000, BLOCK = 4096 };
+enum { DIAL_MS = 10000, FAREWELL_MS = 1000, BLOCK = 4096 };
 
-enum phase { HANDSHAKE, EXCHANGE, DIALLING, RELAY, FLUSH_CLOSE };
+enum phase { HANDSHAKE, EXCHANGE, DIALLING, RELAY, FAREWELL };
 
 struct bb_conn {
     struct bb_conn_host *host;
@@ -91,6 +91,25 @@ static void on_socket(evutil_socket_t fd, short what, void *arg) {
     step(arg);
 }
 
+/* Everything was said. The client's unread bytes would turn close() into a reset that eats the last
+ * of it: they are read and dropped until the client leaves. */
+static void farewell(struct bb_conn *c, const char *why) {
+    c->end = why;
+    c->phase = FAREWELL;
+    c->phase_deadline = bb_now_ms() + FAREWELL_MS;
+    (void)shutdown(c->fd, SHUT_WR);
+}
+
+static bool leaving(struct bb_conn *c, unsigned *want) {
+    uint8_t ignored[BLOCK];
+    ssize_t n = recv(c->fd, ignored, sizeof ignored, 0);
+    if (n < 0 && errno == EAGAIN)
+        *want |= BB_IO_READ;
+    else if (n <= 0)
+        doom(c, "closed");
+    return n > 0;
+}
+
 /* ---- exchange ---- */
 
 static bool to_exchange(struct bb_conn *c) {
@@ -140,7 +159,7 @@ static bool open_relay(struct bb_conn *c, struct bb_span rest) {
     struct bb_error err = {0};
     if (!dial(c))
         return false;
-    if (bb_relay_new(c->tls, c->fd, c->up, rest, bb_span(NULL, 0), &c->relay, &err) != BB_OK)
+    if (bb_relay_new(c->tls, c->up, rest, bb_span(NULL, 0), &c->relay, &err) != BB_OK)
         doom(c, "internal");
     return !c->doomed;
 }
@@ -175,8 +194,8 @@ static bool write_exchange(struct bb_conn *c, unsigned *want) {
     enum bb_tls_io io = bb_tls_write(c->tls, output, &n);
     if (io == BB_TLS_OK) {
         if (bb_gateway_conn_wrote(c->engine, n, bb_now_ms()) == BB_GATEWAY_CLOSED) {
-            c->phase = FLUSH_CLOSE;
-            c->phase_deadline = bb_now_ms() + FLUSH_MS;
+            (void)bb_tls_close_notify(c->tls);
+            farewell(c, "refused");
         }
         return true;
     }
@@ -199,8 +218,8 @@ static bool relay(struct bb_conn *c, unsigned *client_want, unsigned *up_want) {
         doom(c, "client cut");
         break;
     case BB_RELAY_PLAIN_CUT:
-        doom(c, "upstream cut");
-        break;
+        farewell(c, "upstream cut");
+        return true;
     case BB_RELAY_NO_MEMORY:
         doom(c, "internal");
         break;
@@ -239,6 +258,10 @@ static bool advance(struct bb_conn *c, unsigned *client_want, unsigned *up_want)
             doom(c, "handshake");
         return false;
     case EXCHANGE: {
+        if (bb_gateway_conn_state(c->engine) == BB_GATEWAY_CLOSED) {
+            doom(c, "internal"); /* no memory for a refusal */
+            return false;
+        }
         /* Reading goes on while the batch is signed: a client that leaves frees its slot. */
         bool wrote = write_exchange(c, client_want);
         if (c->doomed || c->phase != EXCHANGE)
@@ -250,10 +273,8 @@ static bool advance(struct bb_conn *c, unsigned *client_want, unsigned *up_want)
         return dialled(c);
     case RELAY:
         return relay(c, client_want, up_want);
-    case FLUSH_CLOSE:
-        (void)bb_tls_close_notify(c->tls);
-        doom(c, "refused");
-        return false;
+    case FAREWELL:
+        return leaving(c, client_want);
     }
     return false;
 }
@@ -320,7 +341,9 @@ void bb_conn_abort(struct bb_conn *c) {
 }
 
 void bb_conn_drain(struct bb_conn *c) {
-    if (c->phase != EXCHANGE)
+    enum bb_gateway_state state =
+        c->phase == EXCHANGE ? bb_gateway_conn_state(c->engine) : BB_GATEWAY_CLOSED;
+    if (state != BB_GATEWAY_REQUEST && state != BB_GATEWAY_BATCH)
         return;
     bb_gateway_conn_refuse(c->engine, BB_CHANNEL_SHUTTING_DOWN, 0);
     step(c);

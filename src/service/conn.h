@@ -30,7 +30,7 @@ struct bb_conn *bb_conn_new(struct bb_conn_host *host, int fd, const struct sock
                             uint64_t id);
 /* Closes at once. Calls host->gone. */
 void bb_conn_abort(struct bb_conn *conn);
-/* In the exchange: refuses with "shutting down"; relaying connections go on. */
+/* Without evidence yet: refuses with "shutting down"; the others go on. */
 void bb_conn_drain(struct bb_conn *conn);
 
 uint64_t bb_conn_id(const struct bb_conn *conn);

@@ -2,6 +2,8 @@
 
 #include "base/hex.h"
 #include "crypto/digest.h"
+#include "service/acceptor.h"
+#include "service/relay.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -10,28 +12,27 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { ACCEPTS_A_TURN = 64, SECRET_SIZE = 16, NOT_ATTESTED = 125, NOT_RUN = 127 };
+enum { SECRET_SIZE = 16, NOT_ATTESTED = 125, NOT_RUN = 127 };
 
 struct forward {
     struct bb_forward_host host;
     int listener;
-    struct event *accept_event, *signals[4];
+    size_t open_max;
+    struct bb_acceptor acceptor;
+    struct event *signals[5];
     pid_t child;
     int child_status;
 };
 
-static void on_accept(evutil_socket_t fd, short what, void *arg) {
+static void on_accept(void *arg, int fd, const struct sockaddr_storage *peer) {
     struct forward *f = arg;
-    (void)what;
-    for (int i = 0; i < ACCEPTS_A_TURN; i++) {
-        int s = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (s < 0)
-            return;
-        if (f->host.open >= BB_FORWARD_CONNECTIONS_MAX)
-            (void)close(s);
-        else
-            bb_forward_conn_new(&f->host, s);
+    (void)peer;
+    if (f->host.open < f->open_max) {
+        bb_forward_conn_new(&f->host, fd);
+        return;
     }
+    bb_reset_on_close(fd, true);
+    (void)close(fd);
 }
 
 static enum bb_status open_listener(struct forward *f, struct bb_error *err) {
@@ -49,8 +50,8 @@ static enum bb_status start(struct forward *f, struct bb_error *err) {
     f->host.base = event_base_new();
     if (f->host.base == NULL)
         return bb_fail_internal(err, "making an event loop");
-    f->accept_event = event_new(f->host.base, f->listener, EV_READ | EV_PERSIST, on_accept, f);
-    if (f->accept_event == NULL || event_add(f->accept_event, NULL) != 0)
+    if (!bb_acceptor_open(&f->acceptor, f->host.base, f->listener, on_accept, f) ||
+        !bb_acceptor_start(&f->acceptor))
         return bb_fail_internal(err, "making an event loop");
     return BB_OK;
 }
@@ -73,8 +74,7 @@ static void stop(struct forward *f) {
     for (size_t i = 0; i < sizeof f->signals / sizeof f->signals[0]; i++)
         if (f->signals[i] != NULL)
             event_free(f->signals[i]);
-    if (f->accept_event != NULL)
-        event_free(f->accept_event);
+    bb_acceptor_close(&f->acceptor);
     if (f->listener >= 0)
         (void)close(f->listener);
     bb_forward_conns_end(&f->host);
@@ -93,6 +93,7 @@ int bb_forward_run(const struct bb_forward_options *options,
                    void (*listening)(void *ctx, const char *address), struct bb_error *err) {
     struct forward f = {.host = {.options = options}, .listener = -1};
     char address[128];
+    f.open_max = bb_connections_possible(BB_FORWARD_CONNECTIONS_MAX);
     enum bb_status status = start(&f, err);
     if (status == BB_OK &&
         (!watch_signal(&f, 0, SIGTERM, on_stop) || !watch_signal(&f, 1, SIGINT, on_stop)))
@@ -116,11 +117,11 @@ static void on_child(evutil_socket_t number, short what, void *arg) {
         (void)event_base_loopbreak(f->host.base);
 }
 
-/* The terminal sends its interrupt to the child too; what others send us is passed on. */
+/* The terminal sends its interrupts to the child too; what others send us is passed on. */
 static void on_pass(evutil_socket_t number, short what, void *arg) {
     const struct forward *f = arg;
     (void)what;
-    if (number != SIGINT)
+    if (number != SIGINT && number != SIGQUIT)
         (void)kill(f->child, (int)number);
 }
 
@@ -134,7 +135,8 @@ static bool set_environment(const char *proxy) {
     return good;
 }
 
-/* The child gets our signals' defaults back: libevent has not touched them before the fork. */
+/* The child gets the signals and limits that we were started with: libevent has not touched them
+ * before the fork. */
 static pid_t spawn(const char *proxy, char **argv) {
     pid_t pid = fork();
     if (pid != 0)
@@ -169,10 +171,12 @@ int bb_forward_exec(const struct bb_forward_options *options, char **argv, struc
     address_of(&f, address, sizeof address);
     (void)snprintf(proxy, sizeof proxy, "http://%s@%s", user, address);
     f.host.user_password = user;
+    (void)signal(SIGCHLD, SIG_DFL); /* inherited as ignored, the child's end would be lost */
     f.child = spawn(proxy, argv);
+    f.open_max = bb_connections_possible(BB_FORWARD_CONNECTIONS_MAX);
     if (f.child > 0 && watch_signal(&f, 0, SIGCHLD, on_child) &&
         watch_signal(&f, 1, SIGTERM, on_pass) && watch_signal(&f, 2, SIGHUP, on_pass) &&
-        watch_signal(&f, 3, SIGINT, on_pass)) {
+        watch_signal(&f, 3, SIGINT, on_pass) && watch_signal(&f, 4, SIGQUIT, on_pass)) {
         /* It may have ended before its signal was watched. */
         if (waitpid(f.child, &f.child_status, WNOHANG) != f.child)
             (void)event_base_dispatch(f.host.base);

@@ -17,7 +17,7 @@ enum phase { HEAD, ATTEST, RELAY, REPLY, LINGER, OVER };
 
 struct bb_forward_conn {
     struct bb_forward_host *host;
-    struct bb_forward_conn *next, *previous;
+    struct bb_forward_conn *prev, *next;
     int fd;
     enum phase phase;
     struct bb_watch local, remote;
@@ -39,14 +39,28 @@ static void on_socket(evutil_socket_t fd, short what, void *arg) {
     step(arg);
 }
 
-/* Not one byte, or not all of them, went through: the client gets a reset, never an empty answer.
- */
-static void reset_on_close(int fd) {
-    struct linger now = {.l_onoff = 1, .l_linger = 0};
-    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+static void link_in(struct bb_forward_conn *c) {
+    struct bb_forward_host *h = c->host;
+    c->next = h->first;
+    if (c->next != NULL)
+        c->next->prev = c;
+    h->first = c;
+    h->open++;
+}
+
+static void link_out(struct bb_forward_conn *c) {
+    struct bb_forward_host *h = c->host;
+    if (c->next != NULL)
+        c->next->prev = c->prev;
+    if (c->prev != NULL)
+        c->prev->next = c->next;
+    else
+        h->first = c->next;
+    h->open--;
 }
 
 static void destroy(struct bb_forward_conn *c) {
+    link_out(c);
     bb_watch_close(&c->local);
     bb_watch_close(&c->remote);
     if (c->timer != NULL)
@@ -55,21 +69,7 @@ static void destroy(struct bb_forward_conn *c) {
     bb_session_free(c->session);
     (void)close(c->fd);
     free(c->first);
-    c->host->open--;
-    if (c->previous != NULL)
-        c->previous->next = c->next;
-    else
-        c->host->first = c->next;
-    if (c->next != NULL)
-        c->next->previous = c->previous;
     free(c);
-}
-
-void bb_forward_conns_end(struct bb_forward_host *host) {
-    while (host->first != NULL) {
-        reset_on_close(host->first->fd);
-        destroy(host->first);
-    }
 }
 
 /* ---- answers of our own to an HTTP client ---- */
@@ -166,7 +166,6 @@ static bool refused(struct bb_forward_conn *c) {
     (void)snprintf(text, sizeof text, "%s: %s", bb_status_name(status), message);
     if (h->user_password != NULL)
         return reply(c, "502 Not attested", "", text);
-    reset_on_close(c->fd);
     c->phase = OVER;
     return false;
 }
@@ -181,7 +180,7 @@ static bool accepted(struct bb_forward_conn *c) {
 
 static bool opened(struct bb_forward_conn *c) {
     struct bb_error err = {0};
-    if (bb_relay_new(bb_session_tls(c->session), bb_session_fd(c->session), c->fd, bb_span(NULL, 0),
+    if (bb_relay_new(bb_session_tls(c->session), c->fd, bb_span(NULL, 0),
                      bb_span(c->first, c->first_len), &c->relay, &err) != BB_OK) {
         c->phase = OVER;
         return false;
@@ -329,11 +328,10 @@ void bb_forward_conn_new(struct bb_forward_host *host, int fd) {
         (void)close(fd);
         return;
     }
-    *c = (struct bb_forward_conn){.host = host, .fd = fd, .phase = HEAD, .next = host->first};
-    if (host->first != NULL)
-        host->first->previous = c;
-    host->first = c;
-    host->open++;
+    *c = (struct bb_forward_conn){.host = host, .fd = fd, .phase = HEAD};
+    link_in(c);
+    /* Raw: a client that is not connected gets a reset, never an empty answer. */
+    bb_reset_on_close(fd, host->user_password == NULL);
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     c->timer = event_new(host->base, -1, 0, on_timer, c);
     c->first = host->user_password == NULL ? NULL : malloc(BB_RELAY_BUFFER);
@@ -346,4 +344,9 @@ void bb_forward_conn_new(struct bb_forward_host *host, int fd) {
     if (host->user_password == NULL)
         (void)attest(c);
     step(c);
+}
+
+void bb_forward_conns_end(struct bb_forward_host *host) {
+    while (host->first != NULL)
+        destroy(host->first);
 }

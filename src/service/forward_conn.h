@@ -13,16 +13,16 @@ struct bb_forward_host {
     struct event_base *base;
     const struct bb_forward_options *options;
     struct bb_target target;
-    bool target_stale;         /* no address answered: ask the resolver again */
-    const char *user_password; /* HTTP proxy; NULL: raw */
+    bool target_stale;             /* no address answered: ask the resolver again */
+    const char *user_password;     /* HTTP proxy; NULL: raw */
+    struct bb_forward_conn *first; /* of the open ones */
     size_t open;
-    struct bb_forward_conn *first; /* the open ones */
     uint64_t attested, refused;
 };
 
 /* Takes ownership of the accepted socket `fd`; lives on the loop until it is over. */
 void bb_forward_conn_new(struct bb_forward_host *host, int fd);
-/* Closes all that are open, as cuts. */
+/* Ends all that are open: what was relayed is reset. */
 void bb_forward_conns_end(struct bb_forward_host *host);
 
 #endif

@@ -10,12 +10,13 @@ struct pipe {
     size_t start, end;
     bool eof;    /* the source ended */
     bool closed; /* and the sink was told */
+    bool broken; /* the sink takes no more: what still comes is dropped */
     uint64_t total;
 };
 
 struct bb_relay {
     struct bb_tls *tls;
-    int tls_fd, plain_fd;
+    int plain_fd;
     struct pipe up, down; /* from TLS to plain, from plain to TLS */
     enum bb_relay_state state;
 };
@@ -51,19 +52,24 @@ static bool pipe_preload(struct pipe *p, struct bb_span first) {
     return true;
 }
 
-enum bb_status bb_relay_new(struct bb_tls *tls, int tls_fd, int plain_fd, struct bb_span from_tls,
+void bb_reset_on_close(int fd, bool on) {
+    struct linger l = {.l_onoff = on, .l_linger = 0};
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof l);
+}
+
+enum bb_status bb_relay_new(struct bb_tls *tls, int plain_fd, struct bb_span from_tls,
                             struct bb_span from_plain, struct bb_relay **out,
                             struct bb_error *err) {
     struct bb_relay *r = calloc(1, sizeof *r);
     if (r == NULL)
         return bb_fail_internal(err, "memory for a relay");
     r->tls = tls;
-    r->tls_fd = tls_fd;
     r->plain_fd = plain_fd;
     if (!pipe_preload(&r->up, from_tls) || !pipe_preload(&r->down, from_plain)) {
         bb_relay_free(r);
         return bb_fail_internal(err, "memory for a relay");
     }
+    bb_reset_on_close(plain_fd, true);
     *out = r;
     return BB_OK;
 }
@@ -79,23 +85,12 @@ void bb_relay_free(struct bb_relay *r) {
 uint64_t bb_relay_from_tls(const struct bb_relay *r) { return r->up.total; }
 uint64_t bb_relay_from_plain(const struct bb_relay *r) { return r->down.total; }
 
-/* The other side must not take a cut for an end: it gets a reset. */
-static void reset_on_close(int fd) {
-    struct linger now = {.l_onoff = 1, .l_linger = 0};
-    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
-}
-
-static void cut(struct bb_relay *r, enum bb_relay_state why) {
-    r->state = why;
-    reset_on_close(why == BB_RELAY_TLS_CUT ? r->plain_fd : r->tls_fd);
-}
-
 /* The TLS side's outcome: true if something was done, else its wish or its end. */
 static bool tls_did(struct bb_relay *r, enum bb_tls_io io, unsigned *want) {
     if (io == BB_TLS_OK || io == BB_TLS_EOF)
         return true;
     if (!bb_tls_waits(io, want))
-        cut(r, BB_RELAY_TLS_CUT);
+        r->state = BB_RELAY_TLS_CUT;
     return false;
 }
 
@@ -115,22 +110,21 @@ static bool fill_up(struct bb_relay *r, unsigned *want) {
     return tls_did(r, io, want);
 }
 
-/* False with EAGAIN noted in `want`; any other errno is a cut. */
-static bool plain_wait(struct bb_relay *r, unsigned event, unsigned *want) {
-    if (errno == EAGAIN || errno == EINTR)
-        *want |= event;
-    else
-        cut(r, BB_RELAY_PLAIN_CUT);
-    return false;
-}
+static bool is_wish(int why) { return why == EAGAIN || why == EINTR; }
 
+/* An application may answer and close without reading all: what it said still goes to the client,
+ * and then the cut. */
 static bool drain_up(struct bb_relay *r, unsigned *want) {
     struct pipe *p = &r->up;
     if (p->start != p->end) {
-        ssize_t n = send(r->plain_fd, p->data + p->start, p->end - p->start, MSG_NOSIGNAL);
-        if (n < 0)
-            return plain_wait(r, BB_IO_WRITE, want);
-        p->start += (size_t)n;
+        ssize_t n =
+            p->broken ? -1 : send(r->plain_fd, p->data + p->start, p->end - p->start, MSG_NOSIGNAL);
+        if (n < 0 && !p->broken && is_wish(errno)) {
+            *want |= BB_IO_WRITE;
+            return false;
+        }
+        p->broken = n < 0;
+        p->start = n < 0 ? p->end : p->start + (size_t)n;
         return true;
     }
     if (!p->eof || p->closed)
@@ -149,8 +143,15 @@ static bool fill_down(struct bb_relay *r, unsigned *want) {
         return false;
     }
     ssize_t n = recv(r->plain_fd, p->data, BB_RELAY_BUFFER, 0);
-    if (n < 0)
-        return plain_wait(r, BB_IO_READ, want);
+    if (n < 0 && is_wish(errno)) {
+        *want |= BB_IO_READ;
+        return false;
+    }
+    /* After a failed write the end of what can be read is no end of what was said. */
+    if (n < 0 || (n == 0 && r->up.broken)) {
+        r->state = BB_RELAY_PLAIN_CUT;
+        return false;
+    }
     p->eof = n == 0;
     if (n > 0)
         pipe_filled(p, (size_t)n);
@@ -182,7 +183,9 @@ enum bb_relay_state bb_relay_step(struct bb_relay *r, unsigned *tls_want, unsign
     *moved = (r->state == BB_RELAY_RUNNING && drain_down(r, tls_want)) || *moved;
     pipe_release(&r->up);
     pipe_release(&r->down);
-    if (r->state == BB_RELAY_RUNNING && r->up.closed && r->down.closed)
-        r->state = BB_RELAY_DONE;
+    if (r->state == BB_RELAY_RUNNING && r->up.closed && r->down.closed) {
+        r->state = r->up.broken ? BB_RELAY_PLAIN_CUT : BB_RELAY_DONE;
+        bb_reset_on_close(r->plain_fd, r->up.broken);
+    }
     return r->state;
 }

@@ -122,9 +122,10 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def rss_mib(pid):
+def rss_mib(pid, what="VmRSS"):
+    """Memory in use; the most that ever was with "VmHWM"."""
     status = pathlib.Path(f"/proc/{pid}/status").read_text()
-    return int(status.split("VmRSS:")[1].split()[0]) / 1024
+    return int(status.split(what + ":")[1].split()[0]) / 1024
 
 
 def descriptors(pid):
