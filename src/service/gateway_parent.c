@@ -1,6 +1,6 @@
 /* The gateway's parent: opens the listener and runs itself again for each role, before it has
  * threads or keys. A dead attester is replaced with back-off; without its worker the gateway ends.
- */
+ * Its signals are blocked and waited for: no handler, no race. */
 #include "service/attester_process.h"
 #include "service/clock.h"
 #include "service/gateway.h"
@@ -16,23 +16,23 @@
 #include <time.h>
 #include <unistd.h>
 
-enum {
-    ROLE_FD = 3,
-    LISTENER_FD = 4,
-    ARGS_MAX = 64,
-    BACKOFF_MIN_MS = 100,
-    BACKOFF_MAX_MS = 10000,
-    BACKOFF_FORGOTTEN_MS = 60000
+enum { ROLE_FD = 3, LISTENER_FD = 4, ARGS_MAX = 64, BACKOFF_MIN_MS = 100, BACKOFF_MAX_MS = 10000 };
+
+struct parent {
+    char **argv;
+    int control;            /* to the worker */
+    pid_t worker, attester; /* attester: -1 while there is none */
+    bool stopping;
+    unsigned backoff_ms;
+    int64_t born_ms, next_ms; /* of the attester: when it began, when the next one may */
 };
 
-static volatile sig_atomic_t stopping;
-static volatile sig_atomic_t worker_pid;
-
-static void on_term(int signal) {
-    (void)signal;
-    stopping = 1;
-    if (worker_pid > 0)
-        (void)kill((pid_t)worker_pid, SIGTERM);
+/* SIGTERM, SIGINT and SIGCHLD. */
+static void own_signals(sigset_t *set) {
+    (void)sigemptyset(set);
+    (void)sigaddset(set, SIGTERM);
+    (void)sigaddset(set, SIGINT);
+    (void)sigaddset(set, SIGCHLD);
 }
 
 /* Runs argv again as a role, with `fd` as descriptor 3 and `listener` (or -1) as 4. */
@@ -50,6 +50,9 @@ static pid_t spawn(char **argv, const char *role, int fd, int listener) {
     pid_t pid = fork();
     if (pid != 0)
         return pid;
+    sigset_t signals;
+    own_signals(&signals);
+    (void)sigprocmask(SIG_UNBLOCK, &signals, NULL);
     (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
     /* High numbers first, so that the two do not overwrite each other. */
     int a = fcntl(fd, F_DUPFD, 10), b = listener >= 0 ? fcntl(listener, F_DUPFD, 10) : -1;
@@ -82,48 +85,90 @@ static bool hand_over(int control, int fd) {
     return sendmsg(control, &m, MSG_NOSIGNAL) == 1;
 }
 
-/* A new attester, and its socket for the worker. */
-static pid_t start_attester(char **argv, int control) {
+/* A new attester, and its socket for the worker; -1 if that is not possible now. */
+static pid_t start_attester(const struct parent *p) {
     int pair[2];
     int room = 4 << 20; /* a batch's proofs in one go */
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
         return -1;
     for (int i = 0; i < 2; i++)
         (void)setsockopt(pair[i], SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
-    pid_t pid = spawn(argv, "attester", pair[0], -1);
-    bool good = pid > 0 && hand_over(control, pair[1]);
+    pid_t pid = spawn(p->argv, "attester", pair[0], -1);
+    /* Without its socket at the worker it reads an end and leaves. */
+    if (pid > 0 && !hand_over(p->control, pair[1]))
+        (void)fprintf(stderr, "gateway: the worker does not take the attester's socket\n");
     (void)close(pair[0]);
     (void)close(pair[1]);
-    return good ? pid : -1;
+    return pid;
 }
 
-static void pause_ms(unsigned ms) {
-    struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
-    (void)nanosleep(&t, NULL); /* a signal may cut it short */
+static void plan_attester(struct parent *p) {
+    int64_t now = bb_now_ms();
+    if (now - p->born_ms > BACKOFF_MAX_MS)
+        p->backoff_ms = BACKOFF_MIN_MS; /* it worked for a while */
+    (void)fprintf(stderr, "gateway: the attester died; next try in %u ms\n", p->backoff_ms);
+    p->attester = -1;
+    p->next_ms = now + p->backoff_ms;
+    p->backoff_ms = p->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : p->backoff_ms * 2;
 }
 
-static int supervise(char **argv, int control, pid_t worker, pid_t attester) {
-    unsigned backoff = BACKOFF_MIN_MS;
-    int64_t started = bb_now_ms();
-    for (;;) {
-        int status = 0;
-        pid_t dead = wait(&status);
-        if (dead < 0 && errno == EINTR)
-            continue;
-        if (dead < 0)
-            return 1;
-        if (dead == worker)
-            return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
-        if (dead != attester || stopping)
-            continue;
-        if (bb_now_ms() - started > BACKOFF_FORGOTTEN_MS)
-            backoff = BACKOFF_MIN_MS;
-        (void)fprintf(stderr, "gateway: the attester died; next try in %u ms\n", backoff);
-        pause_ms(backoff);
-        backoff = backoff * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : backoff * 2;
-        started = bb_now_ms();
-        attester = start_attester(argv, control);
+/* Until the worker is told, it may die of the signal that tells it. */
+static int worker_code(const struct parent *p, int status) {
+    if (WIFEXITED(status))
+        return WEXITSTATUS(status);
+    if (p->stopping && WTERMSIG(status) == SIGTERM)
+        return 0;
+    (void)fprintf(stderr, "gateway: the worker was ended by signal %d\n", WTERMSIG(status));
+    return 1;
+}
+
+/* Takes note of children that ended; true with the gateway's exit code if the worker did. */
+static bool reap(struct parent *p, int *code) {
+    int status = 0;
+    pid_t dead = 0;
+    while ((dead = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (dead == p->worker) {
+            *code = worker_code(p, status);
+            return true;
+        }
+        if (dead == p->attester)
+            plan_attester(p);
     }
+    return false;
+}
+
+static void wait_for_signal(struct parent *p) {
+    sigset_t signals;
+    struct timespec limit = {.tv_sec = 3600};
+    own_signals(&signals);
+    if (p->attester < 0 && !p->stopping) {
+        int64_t left = p->next_ms - bb_now_ms();
+        left = left < 0 ? 0 : left;
+        limit = (struct timespec){.tv_sec = left / 1000, .tv_nsec = (long)(left % 1000) * 1000000};
+    }
+    int number = sigtimedwait(&signals, NULL, &limit);
+    if (number != SIGTERM && number != SIGINT)
+        return;
+    p->stopping = true;
+    (void)kill(p->worker, SIGTERM);
+}
+
+static int supervise(struct parent *p) {
+    int code = 1;
+    while (!reap(p, &code)) {
+        if (p->attester < 0 && !p->stopping && bb_now_ms() >= p->next_ms) {
+            p->born_ms = bb_now_ms();
+            p->attester = start_attester(p);
+            if (p->attester < 0)
+                plan_attester(p);
+        }
+        wait_for_signal(p);
+    }
+    if (p->attester > 0) {
+        (void)kill(p->attester, SIGTERM);
+        (void)waitpid(p->attester, NULL, 0);
+    }
+    return code;
 }
 
 static void announce(int listener) {
@@ -139,8 +184,12 @@ static void announce(int listener) {
 int bb_gateway_run(const struct bb_gateway_options *options, char **argv) {
     struct bb_error err = {0};
     struct bb_upstream upstream;
-    struct sigaction term = {.sa_handler = on_term};
+    struct parent p = {.argv = argv, .attester = -1, .backoff_ms = BACKOFF_MIN_MS};
+    sigset_t signals;
     int listener = -1, control[2];
+    own_signals(&signals);
+    (void)sigprocmask(SIG_BLOCK, &signals, NULL);
+    (void)signal(SIGCHLD, SIG_DFL); /* inherited as ignored, children would end unseen */
     /* What cannot work fails here, with a text, and not in a child. */
     enum bb_status status = bb_upstream_parse(options->upstream, &upstream, &err);
     if (status == BB_OK)
@@ -150,26 +199,19 @@ int bb_gateway_run(const struct bb_gateway_options *options, char **argv) {
                       bb_status_next_step(status));
         return bb_status_exit(status);
     }
-    (void)sigaction(SIGTERM, &term, NULL);
-    (void)sigaction(SIGINT, &term, NULL);
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) != 0)
         return 1;
-    pid_t worker = spawn(argv, "worker", control[1], listener);
-    worker_pid = (sig_atomic_t)worker;
+    p.control = control[0];
+    p.worker = spawn(argv, "worker", control[1], listener);
     (void)close(control[1]);
-    pid_t attester = start_attester(argv, control[0]);
-    if (worker < 0 || attester < 0) {
+    if (p.worker < 0) {
         (void)fprintf(stderr, "blindbox gateway: cannot start its processes: %s\n",
                       strerror(errno));
         return 1;
     }
     announce(listener);
     (void)close(listener);
-    if (stopping)
-        (void)kill(worker, SIGTERM);
-    int code = supervise(argv, control[0], worker, attester);
-    (void)kill(attester, SIGTERM);
-    return code;
+    return supervise(&p);
 }
 
 static int run_attester(const struct bb_gateway_options *options) {

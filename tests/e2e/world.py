@@ -212,13 +212,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
 class Gateway:
     """A running `blindbox gateway`; `log` is what it wrote to stderr so far."""
 
-    def __init__(self, world, upstream, *options, defect=None, listen="127.0.0.1:0"):
+    def __init__(self, world, upstream, *options, defect=None, listen="127.0.0.1:0",
+                 before=None):
         self.log_path = world.folder / f"gateway-{len(world.gateways)}.log"
         command = [PROGRAM, "gateway", "--attester", "sim", "--sim-dir", str(world.sim), "--listen",
                    listen, "--upstream", upstream, *map(str, options)]
         command += ["--sim-defect", defect] if defect else []
         with open(self.log_path, "wb") as log:
-            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True,
+                                            preexec_fn=before)
         self.port = int(self.process.stdout.readline().rsplit(":", 1)[1])
         self.address = f"127.0.0.1:{self.port}"
         world.gateways.append(self)
