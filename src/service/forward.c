@@ -12,14 +12,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SECRET_SIZE = 16, NOT_ATTESTED = 125, NOT_RUN = 127 };
+enum { SECRET_SIZE = 16, LAST_WORDS_S = 1, NOT_ATTESTED = 125, NOT_RUN = 127 };
 
 struct forward {
     struct bb_forward_host host;
     int listener;
     size_t open_max;
     struct bb_acceptor acceptor;
-    struct event *signals[5];
+    struct event *signals[5], *enough;
     pid_t child;
     int child_status;
 };
@@ -74,6 +74,8 @@ static void stop(struct forward *f) {
     for (size_t i = 0; i < sizeof f->signals / sizeof f->signals[0]; i++)
         if (f->signals[i] != NULL)
             event_free(f->signals[i]);
+    if (f->enough != NULL)
+        event_free(f->enough);
     bb_acceptor_close(&f->acceptor);
     if (f->listener >= 0)
         (void)close(f->listener);
@@ -109,11 +111,18 @@ int bb_forward_run(const struct bb_forward_options *options,
 
 /* ---- for one child program ---- */
 
+/* What the child sent before it ended may still be on its way. */
+static bool has_last_words(struct forward *f) {
+    static const struct timeval limit = {.tv_sec = LAST_WORDS_S};
+    f->host.ending = true;
+    return f->host.open > 0 && event_add(f->enough, &limit) == 0;
+}
+
 static void on_child(evutil_socket_t number, short what, void *arg) {
     struct forward *f = arg;
     (void)number;
     (void)what;
-    if (waitpid(f->child, &f->child_status, WNOHANG) == f->child)
+    if (waitpid(f->child, &f->child_status, WNOHANG) == f->child && !has_last_words(f))
         (void)event_base_loopbreak(f->host.base);
 }
 
@@ -174,7 +183,8 @@ int bb_forward_exec(const struct bb_forward_options *options, char **argv, struc
     (void)signal(SIGCHLD, SIG_DFL); /* inherited as ignored, the child's end would be lost */
     f.child = spawn(proxy, argv);
     f.open_max = bb_connections_possible(BB_FORWARD_CONNECTIONS_MAX);
-    if (f.child > 0 && watch_signal(&f, 0, SIGCHLD, on_child) &&
+    f.enough = evtimer_new(f.host.base, on_stop, &f);
+    if (f.child > 0 && f.enough != NULL && watch_signal(&f, 0, SIGCHLD, on_child) &&
         watch_signal(&f, 1, SIGTERM, on_pass) && watch_signal(&f, 2, SIGHUP, on_pass) &&
         watch_signal(&f, 3, SIGINT, on_pass) && watch_signal(&f, 4, SIGQUIT, on_pass)) {
         /* It may have ended before its signal was watched. */

@@ -57,6 +57,8 @@ static void link_out(struct bb_forward_conn *c) {
     else
         h->first = c->next;
     h->open--;
+    if (h->ending && h->open == 0)
+        (void)event_base_loopbreak(h->base);
 }
 
 static void destroy(struct bb_forward_conn *c) {

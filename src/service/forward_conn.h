@@ -17,6 +17,7 @@ struct bb_forward_host {
     const char *user_password;     /* HTTP proxy; NULL: raw */
     struct bb_forward_conn *first; /* of the open ones */
     size_t open;
+    bool ending; /* the last one to go ends the loop */
     uint64_t attested, refused;
 };
 
