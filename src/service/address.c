@@ -64,6 +64,18 @@ static enum bb_status resolve(const char *text, const char *host, const char *po
     return BB_OK;
 }
 
+/* Copies what there is room for. */
+static size_t take_addresses(struct addrinfo *list, struct sockaddr_storage *address,
+                             socklen_t *len) {
+    size_t n = 0;
+    for (const struct addrinfo *a = list; a != NULL && n < BB_TARGET_ADDRESSES; a = a->ai_next) {
+        memcpy(&address[n], a->ai_addr, a->ai_addrlen);
+        len[n++] = a->ai_addrlen;
+    }
+    freeaddrinfo(list);
+    return n;
+}
+
 enum bb_status bb_target_resolve(const char *text, struct bb_target *out, struct bb_error *err) {
     struct bb_target t = {.count = 0};
     struct addrinfo *list = NULL;
@@ -71,12 +83,7 @@ enum bb_status bb_target_resolve(const char *text, struct bb_target *out, struct
     if (t.host[0] == '\0' || strcmp(t.host, "*") == 0)
         return bad(err, text);
     BB_TRY(lookup(text, t.host, t.port, AI_NUMERICSERV, &list, err));
-    for (const struct addrinfo *a = list; a != NULL && t.count < BB_TARGET_ADDRESSES;
-         a = a->ai_next) {
-        memcpy(&t.address[t.count], a->ai_addr, a->ai_addrlen);
-        t.len[t.count++] = a->ai_addrlen;
-    }
-    freeaddrinfo(list);
+    t.count = take_addresses(list, t.address, t.len);
     *out = t;
     return BB_OK;
 }
@@ -111,12 +118,16 @@ enum bb_status bb_upstream_parse(const char *text, struct bb_upstream *out, stru
     const char *path = unix_path(text), *scheme = path == NULL ? "tcp:" : "unix:";
     const char *rest = path != NULL ? path : text + (strncmp(text, "tcp:", 4) == 0 ? 4 : 0);
     if (path != NULL) {
-        BB_TRY(unix_address(path, &up.address, &up.len, err));
+        BB_TRY(unix_address(path, &up.address[0], &up.len[0], err));
+        up.count = 1;
     } else {
+        struct addrinfo *list = NULL;
         BB_TRY(bb_host_port(rest, NULL, host, sizeof host, port, sizeof port, err));
-        BB_TRY(resolve(text, host, port, 0, &up.address, &up.len, err));
-        up.outside = !is_loopback(&up.address);
+        BB_TRY(lookup(text, host, port, 0, &list, err));
+        up.count = take_addresses(list, up.address, up.len);
     }
+    for (size_t i = 0; path == NULL && i < up.count; i++)
+        up.outside = up.outside || !is_loopback(&up.address[i]);
     if (snprintf(up.uri, sizeof up.uri, "%s%s", scheme, rest) >= (int)sizeof up.uri)
         return bad(err, text);
     *out = up;

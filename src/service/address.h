@@ -26,11 +26,13 @@ BB_MUST_USE enum bb_status bb_listen(const char *text, int *fd, struct bb_error 
 /* True if only this machine can reach it: loopback or a Unix socket. */
 bool bb_listen_is_local(int fd);
 
-/* Where the application is: tcp:HOST:PORT or unix:PATH, resolved once, at start. */
+/* Where the application is: tcp:HOST:PORT or unix:PATH, resolved once, at start. A name may have
+ * several addresses ("localhost" often does): they are tried in turn. */
 struct bb_upstream {
-    struct sockaddr_storage address;
-    socklen_t len;
-    bool outside; /* neither loopback nor a Unix socket: leaves the TEE */
+    struct sockaddr_storage address[BB_TARGET_ADDRESSES];
+    socklen_t len[BB_TARGET_ADDRESSES];
+    size_t count;
+    bool outside; /* an address is neither loopback nor a Unix socket: leaves the TEE */
     char uri[512];
 };
 BB_MUST_USE enum bb_status bb_upstream_parse(const char *text, struct bb_upstream *out,

@@ -22,6 +22,7 @@ struct bb_conn {
     struct bb_conn_host *host;
     uint64_t id;
     int fd, up;
+    size_t up_address; /* the one being dialled */
     struct bb_tls *tls;
     struct bb_gateway_conn *engine;
     enum phase phase;
@@ -51,18 +52,23 @@ static void log_line(const struct bb_conn *c) {
                   c->end == NULL ? "closed" : c->end);
 }
 
+static void hang_up(struct bb_conn *c) {
+    bb_watch_close(&c->up_watch);
+    if (c->up >= 0)
+        (void)close(c->up);
+    c->up = -1;
+}
+
 static void destroy(struct bb_conn *c) {
     log_line(c);
     c->host->gone(c->host, c);
     bb_watch_close(&c->client_watch);
-    bb_watch_close(&c->up_watch);
+    hang_up(c);
     if (c->timer != NULL)
         event_free(c->timer);
     bb_tls_free(c->tls);
     bb_gateway_conn_free(c->engine);
     (void)close(c->fd);
-    if (c->up >= 0)
-        (void)close(c->up);
     bb_relay_free(c->relay);
     free(c);
 }
@@ -134,34 +140,44 @@ static bool to_exchange(struct bb_conn *c) {
     return true;
 }
 
+/* Begins with the present address of the upstream, or the next one that can be dialled at all. */
 static bool dial(struct bb_conn *c) {
     const struct bb_upstream *up = c->host->upstream;
     int one = 1;
-    c->up = socket(up->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (c->up >= 0 && up->address.ss_family != AF_UNIX)
-        (void)setsockopt(c->up, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    if (c->up < 0 || (connect(c->up, (const struct sockaddr *)&up->address, up->len) != 0 &&
-                      errno != EINPROGRESS)) {
-        doom(c, "upstream");
-        return false;
+    for (; c->up_address < up->count; c->up_address++) {
+        const struct sockaddr_storage *to = &up->address[c->up_address];
+        c->up = socket(to->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        if (c->up >= 0 && to->ss_family != AF_UNIX)
+            (void)setsockopt(c->up, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+        if (c->up >= 0 &&
+            (connect(c->up, (const struct sockaddr *)to, up->len[c->up_address]) == 0 ||
+             errno == EINPROGRESS))
+            break;
+        hang_up(c);
     }
-    if (!bb_watch_open(&c->up_watch, c->host->base, c->up, on_socket, c, BB_IO_WRITE)) {
+    if (c->up < 0)
+        doom(c, "upstream"); /* none is left */
+    else if (!bb_watch_open(&c->up_watch, c->host->base, c->up, on_socket, c, BB_IO_WRITE))
         doom(c, "internal");
-        return false;
-    }
     c->phase = DIALLING;
     c->phase_deadline = bb_now_ms() + DIAL_MS;
-    return true;
+    return !c->doomed;
+}
+
+static bool dial_next(struct bb_conn *c) {
+    hang_up(c);
+    c->up_address++;
+    return dial(c);
 }
 
 /* start came: only now is there an upstream connection and memory for the application's bytes. */
 static bool open_relay(struct bb_conn *c, struct bb_span rest) {
     struct bb_error err = {0};
-    if (!dial(c))
-        return false;
-    if (bb_relay_new(c->tls, c->up, rest, bb_span(NULL, 0), &c->relay, &err) != BB_OK)
+    if (bb_relay_new(c->tls, rest, bb_span(NULL, 0), &c->relay, &err) != BB_OK) {
         doom(c, "internal");
-    return !c->doomed;
+        return false;
+    }
+    return dial(c);
 }
 
 static bool read_exchange(struct bb_conn *c, unsigned *want) {
@@ -236,12 +252,11 @@ static bool dialled(struct bb_conn *c) {
     socklen_t len = sizeof why;
     struct sockaddr_storage peer;
     socklen_t peer_len = sizeof peer;
-    if (getsockopt(c->up, SOL_SOCKET, SO_ERROR, &why, &len) != 0 || why != 0) {
-        doom(c, "upstream");
-        return false;
-    }
+    if (getsockopt(c->up, SOL_SOCKET, SO_ERROR, &why, &len) != 0 || why != 0)
+        return dial_next(c);
     if (getpeername(c->up, (struct sockaddr *)&peer, &peer_len) != 0)
         return false; /* still on its way */
+    bb_relay_attach(c->relay, c->up);
     c->phase = RELAY;
     c->last_ms = bb_now_ms();
     return true;
@@ -303,7 +318,9 @@ static void on_timer(evutil_socket_t fd, short what, void *arg) {
     struct bb_conn *c = arg;
     (void)fd;
     if ((what & EV_TIMEOUT) != 0 && bb_now_ms() >= deadline(c)) {
-        if (c->phase != EXCHANGE)
+        if (c->phase == DIALLING)
+            (void)dial_next(c);
+        else if (c->phase != EXCHANGE)
             doom(c, c->phase == RELAY ? "age or idle" : "deadline");
         else if (bb_gateway_conn_expire(c->engine, bb_now_ms()) == BB_GATEWAY_CLOSED)
             doom(c, "deadline");

@@ -23,6 +23,7 @@ struct bb_forward_conn {
     struct bb_watch local, remote;
     struct event *timer;
     struct bb_session *session;
+    unsigned dials; /* of the session, when `remote` was opened */
     struct bb_relay *relay;
     int64_t deadline;
     uint8_t *first; /* what was read before the relay: head and what came with it */
@@ -148,13 +149,14 @@ static bool attest(struct bb_forward_conn *c) {
 
 /* The session's socket may have changed: another address is being tried. */
 static bool watch_session(struct bb_forward_conn *c, unsigned want) {
-    int fd = bb_session_fd(c->session);
-    if (c->remote.event != NULL && event_get_fd(c->remote.event) == fd) {
+    unsigned dials = bb_session_dials(c->session);
+    if (c->remote.event != NULL && c->dials == dials) {
         bb_watch_set(&c->remote, want);
         return true;
     }
+    c->dials = dials;
     bb_watch_close(&c->remote);
-    return bb_watch_open(&c->remote, c->host->base, fd, on_socket, c, want);
+    return bb_watch_open(&c->remote, c->host->base, bb_session_fd(c->session), on_socket, c, want);
 }
 
 static bool refused(struct bb_forward_conn *c) {
@@ -182,11 +184,12 @@ static bool accepted(struct bb_forward_conn *c) {
 
 static bool opened(struct bb_forward_conn *c) {
     struct bb_error err = {0};
-    if (bb_relay_new(bb_session_tls(c->session), c->fd, bb_span(NULL, 0),
-                     bb_span(c->first, c->first_len), &c->relay, &err) != BB_OK) {
+    if (bb_relay_new(bb_session_tls(c->session), bb_span(NULL, 0), bb_span(c->first, c->first_len),
+                     &c->relay, &err) != BB_OK) {
         c->phase = OVER;
         return false;
     }
+    bb_relay_attach(c->relay, c->fd);
     free(c->first);
     c->first = NULL;
     c->phase = RELAY;

@@ -57,21 +57,24 @@ void bb_reset_on_close(int fd, bool on) {
     (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof l);
 }
 
-enum bb_status bb_relay_new(struct bb_tls *tls, int plain_fd, struct bb_span from_tls,
-                            struct bb_span from_plain, struct bb_relay **out,
-                            struct bb_error *err) {
+enum bb_status bb_relay_new(struct bb_tls *tls, struct bb_span from_tls, struct bb_span from_plain,
+                            struct bb_relay **out, struct bb_error *err) {
     struct bb_relay *r = calloc(1, sizeof *r);
     if (r == NULL)
         return bb_fail_internal(err, "memory for a relay");
     r->tls = tls;
-    r->plain_fd = plain_fd;
+    r->plain_fd = -1;
     if (!pipe_preload(&r->up, from_tls) || !pipe_preload(&r->down, from_plain)) {
         bb_relay_free(r);
         return bb_fail_internal(err, "memory for a relay");
     }
-    bb_reset_on_close(plain_fd, true);
     *out = r;
     return BB_OK;
+}
+
+void bb_relay_attach(struct bb_relay *r, int plain_fd) {
+    r->plain_fd = plain_fd;
+    bb_reset_on_close(plain_fd, true);
 }
 
 void bb_relay_free(struct bb_relay *r) {

@@ -25,11 +25,13 @@ enum bb_relay_state {
 
 struct bb_relay;
 
-/* Borrows both. `from_tls` and `from_plain` (copied; each at most BB_RELAY_BUFFER bytes) were
- * read before and go first. */
-BB_MUST_USE enum bb_status bb_relay_new(struct bb_tls *tls, int plain_fd, struct bb_span from_tls,
+/* Borrows `tls`. `from_tls` and `from_plain` (copied; each at most BB_RELAY_BUFFER bytes) were read
+ * before and go first. */
+BB_MUST_USE enum bb_status bb_relay_new(struct bb_tls *tls, struct bb_span from_tls,
                                         struct bb_span from_plain, struct bb_relay **out,
                                         struct bb_error *err);
+/* The connected plain socket, borrowed: before the first step. */
+void bb_relay_attach(struct bb_relay *relay, int plain_fd);
 void bb_relay_free(struct bb_relay *relay); /* NULL-safe */
 
 /* Moves what can be moved now, a bounded amount. `tls_want` and `plain_want` get the events

@@ -17,6 +17,7 @@ struct bb_session {
     enum bb_session_state state;
     size_t address; /* the one being tried */
     int fd;
+    unsigned dials;
     struct bb_tls *tls;
     struct bb_client *client;
     size_t sent; /* bytes of the request, then of the start frame */
@@ -69,6 +70,7 @@ static enum bb_session_state dial(struct bb_session *s) {
     for (; s->address < t->count; s->address++) {
         const struct sockaddr_storage *a = &t->address[s->address];
         s->fd = socket(a->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        s->dials++;
         bb_address_text(a, s->text, sizeof s->text);
         if (s->fd >= 0 && (connect(s->fd, (const struct sockaddr *)a, t->len[s->address]) == 0 ||
                            errno == EINPROGRESS)) {
@@ -293,6 +295,7 @@ void bb_session_free(struct bb_session *s) {
 }
 
 int bb_session_fd(const struct bb_session *s) { return s->fd; }
+unsigned bb_session_dials(const struct bb_session *s) { return s->dials; }
 int64_t bb_session_deadline(const struct bb_session *s) { return s->deadline; }
 struct bb_tls *bb_session_tls(struct bb_session *s) {
     return s->tls;

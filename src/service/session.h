@@ -52,6 +52,8 @@ void bb_session_free(struct bb_session *s);
 enum bb_session_state bb_session_step(struct bb_session *s, unsigned *want);
 /* The socket; another one after a failed address, so ask again after each step. */
 int bb_session_fd(const struct bb_session *s);
+/* How many sockets there were: a new one may have the old one's number. */
+unsigned bb_session_dials(const struct bb_session *s);
 /* When the present step ends at the latest, in bb_now_ms(). */
 int64_t bb_session_deadline(const struct bb_session *s);
 /* At the deadline: the next address, or REFUSED. Earlier calls do nothing. */

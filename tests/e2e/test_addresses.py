@@ -1,13 +1,12 @@
 """Where gateway, upstream and clients may be: IPv6, both families at once, Unix sockets, names; and an
 upstream outside the TEE, which only a policy that pins the configuration accepts."""
 import http.server
-import os
 import socket
 import subprocess
 import sys
 import threading
+import time
 
-import wire
 import world as w
 
 
@@ -69,6 +68,88 @@ def names(world):
     done = w.blindbox("attest", "name.invalid:1", "--policy", world.policy, check=False)
     wrong = w.fails_with(done, "PeerUnreachable", 8, "address")
     w.case("a name that nobody has", wrong is None, wrong)
+
+
+def with_hosts(world, *lines):
+    """A prefix that runs a program with these lines as its /etc/hosts; None if that is not possible."""
+    hosts = world.folder / "hosts"
+    hosts.write_text("".join(line + "\n" for line in lines))
+    prefix = ["unshare", "-rm", "sh", "-c", f'mount --bind {hosts} /etc/hosts && exec "$@"', "sh"]
+    try:
+        return prefix if w.run(*prefix, "true").returncode == 0 else None
+    except FileNotFoundError:
+        return None
+
+
+def full_listener(host, port):
+    """Listens, and has no place for one more connection: dialling it waits."""
+    listener = socket.socket()
+    listener.bind((host, port))
+    listener.listen(0)
+    waiting = []
+    for _ in range(3):
+        s = socket.socket()
+        s.setblocking(False)
+        s.connect_ex((host, port))
+        waiting.append(s)
+    return listener, waiting
+
+
+def several_addresses(world):
+    """A name with two addresses, one of them dead: either order works, on both sides."""
+    prefix = with_hosts(world, "127.0.0.2 two", "127.0.0.3 two", "127.0.0.1 localhost")
+    if prefix is None:
+        return w.skip("a name with two addresses", "no mount namespaces here")
+    for alive in ("127.0.0.2", "127.0.0.3"):
+        gateway = w.Gateway(world, f"tcp:two:{serve(alive)}", prefix=prefix)
+        w.case(f"an upstream with two addresses, {alive} alive", gets(world, gateway.address) is True,
+               gets(world, gateway.address))
+        gateway.stop()
+        gateway = w.Gateway(world, f"tcp:{alive}:{serve(alive)}", listen=f"{alive}:0")
+        proxy = w.Proxy(world, f"two:{gateway.port}", prefix=prefix)
+        done = w.run("curl", "-sS", f"http://{proxy.address}/")
+        w.case(f"a gateway with two addresses, {alive} alive", done.stdout == "hello\n", str(done))
+        proxy.stop()
+        gateway.stop()
+    if w.FULL:
+        late(world, prefix)
+
+
+def late(world, prefix):
+    """The first address never answers; the second one answers late, on a socket of the same number."""
+    port = serve("127.0.0.1")
+    gateway = w.Gateway(world, f"tcp:127.0.0.1:{port}", listen="127.0.0.9:0")
+    dead = full_listener("127.0.0.2", gateway.port)
+    slow, waiting = full_listener("127.0.0.3", gateway.port)
+    proxy = w.Proxy(world, f"two:{gateway.port}", prefix=prefix)
+
+    def relay():
+        """Makes room when the second address is being dialled, and stands for the gateway there."""
+        for s in waiting:
+            s.close()
+        slow.settimeout(30)
+        while True:
+            connection, peer = slow.accept()
+            onward = socket.create_connection(("127.0.0.9", gateway.port))
+            for a, b in ((connection, onward), (onward, connection)):
+                threading.Thread(target=pump, args=(a, b), daemon=True).start()
+
+    threading.Timer(10.3, relay).start()
+    begin = time.monotonic()
+    done = w.run("curl", "-sS", f"http://{proxy.address}/")
+    w.case("the second address answers late", done.stdout == "hello\n" and time.monotonic() - begin < 16,
+           f"{done} {time.monotonic() - begin:.1f}")
+    proxy.stop()
+    dead[0].close()
+
+
+def pump(a, b):
+    try:
+        while data := a.recv(65536):
+            b.sendall(data)
+        b.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass
 
 
 def own_address():
@@ -157,6 +238,7 @@ def main():
     with w.World() as world:
         families(world)
         names(world)
+        several_addresses(world)
         unix_upstream(world)
         missing_upstream(world)
         outside(world)

@@ -213,9 +213,9 @@ class Gateway:
     """A running `blindbox gateway`; `log` is what it wrote to stderr so far."""
 
     def __init__(self, world, upstream, *options, defect=None, listen="127.0.0.1:0",
-                 before=None):
+                 before=None, prefix=()):
         self.log_path = world.folder / f"gateway-{len(world.gateways)}.log"
-        command = [PROGRAM, "gateway", "--attester", "sim", "--sim-dir", str(world.sim), "--listen",
+        command = [*prefix, PROGRAM, "gateway", "--attester", "sim", "--sim-dir", str(world.sim), "--listen",
                    listen, "--upstream", upstream, *map(str, options)]
         command += ["--sim-defect", defect] if defect else []
         with open(self.log_path, "wb") as log:
@@ -248,9 +248,9 @@ class Gateway:
 class Proxy:
     """A running `blindbox proxy`."""
 
-    def __init__(self, world, to, *options, listen="127.0.0.1:0", policy=None):
+    def __init__(self, world, to, *options, listen="127.0.0.1:0", policy=None, prefix=()):
         self.log_path = world.folder / f"proxy-{len(world.gateways)}.log"
-        command = [PROGRAM, "proxy", "--to", to, "--policy", str(policy or world.policy), "--listen", listen,
+        command = [*prefix, PROGRAM, "proxy", "--to", to, "--policy", str(policy or world.policy), "--listen", listen,
                    *map(str, options)]
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
