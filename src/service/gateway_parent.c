@@ -16,7 +16,14 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ROLE_FD = 3, LISTENER_FD = 4, ARGS_MAX = 64, BACKOFF_MIN_MS = 100, BACKOFF_MAX_MS = 10000 };
+enum {
+    ROLE_FD = 3,
+    LISTENER_FD = 4,
+    ARGS_MAX = 64,
+    BACKOFF_MIN_MS = 100,
+    BACKOFF_MAX_MS = 10000,
+    BACKOFF_FORGOTTEN_MS = 60000
+};
 
 struct parent {
     char **argv;
@@ -104,7 +111,7 @@ static pid_t start_attester(const struct parent *p) {
 
 static void plan_attester(struct parent *p) {
     int64_t now = bb_now_ms();
-    if (now - p->born_ms > BACKOFF_MAX_MS)
+    if (now - p->born_ms > BACKOFF_FORGOTTEN_MS)
         p->backoff_ms = BACKOFF_MIN_MS; /* it worked for a while */
     (void)fprintf(stderr, "gateway: the attester died; next try in %u ms\n", p->backoff_ms);
     p->attester = -1;

@@ -70,6 +70,8 @@ def handshakes(gateway):
             ("ALPN http/1.1", wire.client_context(alpn=("http/1.1",))),
             ("ALPN blindbox/2", wire.client_context(alpn=("blindbox/2",))),
             ("ALPN blindbox/10", wire.client_context(alpn=("blindbox/10",))),
+            ("blindbox/1 among others", wire.client_context(alpn=("h2", wire.ALPN))),
+            ("blindbox/1 twice", wire.client_context(alpn=(wire.ALPN, wire.ALPN))),
             ("ALPN blindbox/", wire.client_context(alpn=("blindbox/",))),
             ("TLS 1.2", wire.client_context(maximum=ssl.TLSVersion.TLSv1_2))]
     for name, context in rows:
@@ -82,10 +84,6 @@ def handshakes(gateway):
         except (ssl.SSLError, OSError):
             pass
         w.case(f"{name}: closed without a byte", got == b"" and how in ("cut", "no handshake"), f"{how} {got}")
-    with wire.Tls(gateway.address, wire.client_context(alpn=("h2", "blindbox/1", "http/1.1"))) as tls:
-        tls.send(wire.request())
-        w.case("blindbox/1 among others is chosen", tls.tls.selected_alpn_protocol() == wire.ALPN and
-               wire.status_of(tls.frame() or b"") == 0)
 
 
 def plain(gateway):
