@@ -78,10 +78,8 @@ BB_MUST_USE enum bb_status bb_policy_add_measurement(struct bb_policy *policy,
 /* Content of cce_policy_file: its SHA-256 becomes (or must be among) host_data. */
 BB_MUST_USE enum bb_status bb_policy_host_data_from(struct bb_policy *policy,
                                                     struct bb_span content, struct bb_error *err);
-/* True for the digest of a container policy that is known to allow everything: no policy may list
- * it.
- */
-bool bb_policy_is_allow_all(struct bb_span host_data);
+/* True for the digest of a container policy that is known to allow everything. */
+bool bb_policy_allows_everything(struct bb_span host_data);
 /* True if the policy names expected code. */
 bool bb_policy_names_code(const struct bb_policy *policy);
 bool bb_policy_digests_contain(const struct bb_policy_digests *list, struct bb_span value);

@@ -126,10 +126,10 @@ DIGEST_KEY(key_image_ids, image_ids, 16, 0)
 
 static enum bb_status key_host_data(const struct context *c, const json_t *v) {
     struct bb_policy_digests *list = &c->p->host_data;
-    BB_TRY(take_digests(c, v, BB_SHA256_SIZE, 0, list));
+    BB_TRY(take_digests(c, v, 32, 0, list));
     for (size_t i = 0; i < list->count; i++)
-        if (bb_policy_is_allow_all(bb_span(list->data + i * list->size, list->size)))
-            return wrong(c, "container policies that limit something", json_array_get(v, i));
+        if (bb_policy_allows_everything(bb_span(list->data + i * list->size, list->size)))
+            return wrong(c, "a container policy that restricts", json_array_get(v, i));
     return BB_OK;
 }
 
@@ -205,7 +205,9 @@ static enum bb_status take_abi(const struct context *c, const json_t *v) {
     const char *text = json_string_value(v);
     unsigned major = 0, minor = 0;
     int end = -1;
-    if (text == NULL || sscanf(text, "%3u.%3u%n", &major, &minor, &end) != 2 || text[end] != '\0' ||
+    /* Digits and one dot only: sscanf() would take signs and white space. */
+    if (text == NULL || strspn(text, "0123456789.") != strlen(text) ||
+        sscanf(text, "%3u.%3u%n", &major, &minor, &end) != 2 || text[end] != '\0' ||
         major > UINT8_MAX || minor > UINT8_MAX)
         return wrong(c, "\"MAJOR.MINOR\"", v);
     c->p->guest.has_abi_min = true;
