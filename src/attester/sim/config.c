@@ -127,9 +127,12 @@ enum bb_status bb_sim_config_parse(struct bb_span json, struct bb_sim_config *ou
         known[4 + N_BYTES + i] = u32_keys[i].key;
     BB_TRY(bb_json_parse_object(json, BB_SIM_CONFIG_JSON_MAX, "sim.json", &o, err));
     enum bb_status status = bb_json_known_keys(o, known, "", err);
-    const char *product = json_string_value(json_object_get(o, "product"));
-    enum bb_snp_product p =
-        product == NULL ? BB_SNP_PRODUCT_MILAN : bb_snp_product_from_name(product);
+    const json_t *product = json_object_get(o, "product");
+    enum bb_snp_product p = BB_SNP_PRODUCT_UNKNOWN;
+    if (product == NULL)
+        p = BB_SNP_PRODUCT_MILAN;
+    else if (json_is_string(product))
+        p = bb_snp_product_from_name(json_string_value(product));
     if (status == BB_OK && p == BB_SNP_PRODUCT_UNKNOWN)
         status = wrong(err, "product");
     if (status == BB_OK) {

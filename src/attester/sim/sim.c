@@ -27,6 +27,9 @@ enum bb_status bb_sim_open(const char *dir, struct bb_sim **out, struct bb_error
     enum bb_status status = bb_sim_store_open(&sim->store, dir, err);
     if (status == BB_OK && bb_sim_store_read(&sim->store, "sim.json", text, sizeof text, &len))
         status = bb_sim_config_parse(bb_span(text, len), &sim->config, err);
+    else if (status == BB_OK && bb_sim_store_has(&sim->store, "sim.json"))
+        status = bb_fail(err, BB_USAGE, "sim.json", NULL, NULL,
+                         "%s/sim.json cannot be read or is too large", sim->store.dir);
     if (status != BB_OK) {
         bb_sim_free(sim);
         return status;

@@ -63,6 +63,11 @@ static bool path_of(const struct bb_sim_store *s, const char *name, char out[PAT
     return n > 0 && n < PATH_MAX;
 }
 
+bool bb_sim_store_has(const struct bb_sim_store *s, const char *name) {
+    char path[PATH_MAX];
+    return path_of(s, name, path) && access(path, F_OK) == 0;
+}
+
 bool bb_sim_store_read(const struct bb_sim_store *s, const char *name, uint8_t *out, size_t cap,
                        size_t *len) {
     char path[PATH_MAX];
@@ -131,9 +136,13 @@ enum bb_status bb_sim_store_key(const struct bb_sim_store *s, const char *name,
     int held = lock(s, "keys.lock");
     if (held < 0)
         return cannot(s, "lock", err);
-    enum bb_status status = bb_sim_store_read(s, name, pem, sizeof pem, &len)
-                                ? bb_key_from_pem(bb_span(pem, len), out, err)
-                                : make_key(s, name, type, out, err);
+    enum bb_status status;
+    if (bb_sim_store_read(s, name, pem, sizeof pem, &len))
+        status = bb_key_from_pem(bb_span(pem, len), out, err);
+    else if (!bb_sim_store_has(s, name))
+        status = make_key(s, name, type, out, err);
+    else /* a key that cannot be read now is not replaced by another */
+        status = bb_fail(err, BB_USAGE, name, NULL, NULL, "%s/%s cannot be read", s->dir, name);
     explicit_bzero(pem, sizeof pem);
     (void)close(held);
     return status;

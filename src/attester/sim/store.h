@@ -14,7 +14,9 @@ struct bb_sim_store {
 /* `dir` NULL: ${BLINDBOX_SIM_DIR:-$XDG_STATE_HOME/blindbox/sim}. Made with mode 0700. */
 BB_MUST_USE enum bb_status bb_sim_store_open(struct bb_sim_store *s, const char *dir,
                                              struct bb_error *err);
-/* False if the file is not there or too large. */
+/* True if a file of that name stands in the folder, readable or not. */
+bool bb_sim_store_has(const struct bb_sim_store *s, const char *name);
+/* False if the file is not there, cannot be read or is too large. */
 bool bb_sim_store_read(const struct bb_sim_store *s, const char *name, uint8_t *out, size_t cap,
                        size_t *len);
 /* Atomic, mode 0600. */
