@@ -10,6 +10,7 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static const char usage[] =
     "usage: blindbox sim init [--dir DIR] [--product Milan|Genoa|Turin] [--report-version 2..5]\n"
@@ -155,6 +156,14 @@ static bool number(const char *text, uint64_t max, uint64_t *out) {
     return text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0 && v <= max;
 }
 
+/* Digits and slashes only: sscanf() would take signs and white space. */
+static bool throttle(const char *text, struct bb_sim_throttle *t) {
+    int end = -1;
+    return strspn(text, "0123456789/") == strlen(text) &&
+           sscanf(text, "%6u/%6u/%5u%n", &t->burst, &t->per_second, &t->stall_ms, &end) == 3 &&
+           text[end] == '\0' && t->stall_ms <= BB_SIM_LATENCY_MS_MAX;
+}
+
 static enum bb_status configure(const struct options *o, struct bb_sim_config *c,
                                 struct bb_error *err) {
     uint64_t n = 0;
@@ -187,12 +196,9 @@ static enum bb_status configure(const struct options *o, struct bb_sim_config *c
         return bad(err, "--latency-ms", "0 to 60000", o->latency);
     if (o->latency != NULL)
         c->latency_ms = (uint32_t)n;
-    struct bb_sim_throttle *t = &c->throttle;
-    int end = -1;
-    if (o->throttle != NULL &&
-        (sscanf(o->throttle, "%6u/%6u/%5u%n", &t->burst, &t->per_second, &t->stall_ms, &end) != 3 ||
-         o->throttle[end] != '\0'))
-        return bad(err, "--throttle", "BURST/PER_SECOND/STALL_MS", o->throttle);
+    if (o->throttle != NULL && !throttle(o->throttle, &c->throttle))
+        return bad(err, "--throttle", "BURST/PER_SECOND/STALL_MS, 999999/999999/60000 at most",
+                   o->throttle);
     return BB_OK;
 }
 
@@ -235,9 +241,12 @@ static enum bb_status write_certs(const char *dir, const struct bb_sim_certs *c,
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         char path[4096];
         int n = snprintf(path, sizeof path, "%s/%s", dir, files[i].name);
-        if (files[i].der.len == 0 || n < 0 || (size_t)n >= sizeof path)
-            continue;
-        BB_TRY(write_file(path, files[i].der, err));
+        if (n < 0 || (size_t)n >= sizeof path)
+            return bb_fail(err, BB_USAGE, "--certs-out", NULL, dir, "the path is too long");
+        if (files[i].der.len > 0)
+            BB_TRY(write_file(path, files[i].der, err));
+        else /* what this report does not come with must not be left from another */
+            (void)unlink(path);
     }
     return BB_OK;
 }

@@ -97,6 +97,24 @@ def permission(folder):
         case(f"policy key {key} refused by name", got == "UsageError" and key in result["error"], got)
 
 
+def command(folder):
+    """What `sim` takes, and what it leaves in its folders."""
+    sim = folder / "sim"
+    for text in ("-1/1/1", "1/1/60001", "1/1", "1/1/1x", " 1/1/1", "1//1", ""):
+        done = blindbox("sim", "init", "--dir", sim, "--throttle", text, check=False)
+        case(f"throttle '{text}' refused", done.returncode == 1 and "--throttle" in done.stderr, done.stderr)
+    blindbox("sim", "init", "--dir", sim, "--throttle", "2/3/60000", "--latency-ms", 0)
+    shown = json.loads(blindbox("sim", "show", "--dir", sim, "--json").stdout)
+    got = [shown[f"throttle_{key}"] for key in ("burst", "per_second", "stall_ms")]
+    case("throttle kept", got == [2, 3, 60000], str(got))
+    blindbox("sim", "init", "--dir", sim, "--latency-ms", 0)
+    certs = folder / "twice"
+    for defect in ([], ["--defect", "no-crl"]):
+        blindbox("sim", "report", "--dir", sim, "-o", os.devnull, "--certs-out", certs, *defect)
+    left = sorted(path.name for path in certs.iterdir())
+    case("no CRL is left from another report", left == ["ark.der", "ask.der", "vek.der"], str(left))
+
+
 def main():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
@@ -109,6 +127,7 @@ def main():
         variants(folder)
         defects(folder)
         permission(folder)
+        command(folder)
     return 1 if failed else 0
 
 
