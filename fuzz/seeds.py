@@ -1,11 +1,20 @@
-"""Makes the seeds of the fuzz targets in FOLDER/<target>/ from what the source tree holds.
+"""Makes the seeds of the fuzz targets in FOLDER/<target>/ from what the source tree holds, and from
+what the simulated TEE of the program that BLINDBOX names makes.
 
 usage: seeds.py FOLDER"""
+import base64
+import hashlib
 import json
+import os
 import pathlib
+import shutil
+import subprocess
 import sys
+import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+PROGRAM = os.environ.get("BLINDBOX", str(ROOT / "build" / "blindbox"))
+KEYS = ROOT / "build" / "test-sim"  # RSA keys are made once and shared with the tests
 
 
 def frames():
@@ -22,14 +31,72 @@ def frames():
     yield "start", bytes.fromhex("00000005a201010200")
 
 
-TARGETS = {"frames": frames}
+def blindbox(*arguments):
+    subprocess.run([PROGRAM, *map(str, arguments)], check=True, capture_output=True, timeout=120)
+
+
+def sim(*arguments):
+    blindbox("sim", *arguments)
+
+
+def simulated(folder):
+    """{target: [(name, bytes)]} from one report of each product, version and signer."""
+    sim("report", "--dir", KEYS, "-o", os.devnull, "--certs-out", folder / "warm")
+    state = folder / "sim"
+    state.mkdir(mode=0o700)
+    for key in KEYS.glob("*.key"):
+        shutil.copy2(key, state / key.name)
+    seeds = {"report": [], "certtable": [], "vek": [], "policy": []}
+    for product, version, signer in (("Milan", 2, "vcek"), ("Genoa", 3, "vcek"), ("Milan", 4, "vlek"),
+                                     ("Turin", 5, "vcek"), ("Turin", 5, "vlek")):
+        name = f"{product}{version}{signer}"
+        report, table, certs, policy = (folder / f"{name}.{end}" for end in ("bin", "table", "certs", "json"))
+        sim("init", "--dir", state, "--product", product, "--report-version", version, "--signer", signer,
+            "--latency-ms", 0, "--policy-out", policy)
+        sim("report", "--dir", state, "-o", report, "--auxblob-out", table, "--certs-out", certs)
+        seeds["report"].append((name, report.read_bytes()))
+        seeds["certtable"].append((name, table.read_bytes()))
+        seeds["policy"].append((name, policy.read_bytes()))
+        for path in sorted(certs.iterdir()):
+            if path.name in ("vek.der", "crl.crl") or name == "Milan2vcek":
+                seeds["vek"].append((f"{name}-{path.name}", path.read_bytes()))
+        body = base64.encodebytes((certs / "vek.der").read_bytes()).decode()
+        pem = f"-----BEGIN CERTIFICATE-----\n{body}-----END CERTIFICATE-----\n"
+        seeds["vek"].append((f"{name}-pem", pem.encode()))
+    seeds["policy"] += policies(folder)
+    return seeds
+
+
+def policies(folder):
+    """Every key that is taken, in one policy that is checked to be valid, and the empty one."""
+    whole = {
+        "schema": "blindbox.policy/1", "evidence": ["sev-snp", "azure-hcl", "simulated"],
+        "measurements": ["11" * 48], "id_key_digests": ["22" * 48], "author_key_digests": ["33" * 48],
+        "host_data": [hashlib.sha256(b"package policy").hexdigest()], "cce_policy_file": "policy.rego", "config_digests": ["55" * 48],
+        "allow_simulated": False, "simulated_roots": ["66" * 32],
+        "minimum_tcb": {"Milan": {"bootloader": 4, "tee": 0, "snp": 24, "microcode": 219}, "Turin": {"fmc": 1}},
+        "minimum_launch_tcb": {"Genoa": {}},
+        "guest_policy": {"debug": False, "migration": False, "smt": "any", "single_socket": True, "cxl": "any",
+                         "mem_aes_256_xts": False, "rapl_dis": "any", "ciphertext_hiding": "any",
+                         "page_swap_disable": "any", "abi_min": "0.31"},
+        "platform_info": {"required": ["alias_check"], "forbidden": ["tsme"]}, "vmpl": [0, 1, 2, 3],
+        "products": ["Milan", "Genoa", "Turin"], "signers": ["vcek", "vlek"], "report_versions": [2, 3, 4, 5],
+        "chip_ids": ["77" * 64, "88" * 8], "family_ids": ["99" * 16], "image_ids": [], "minimum_guest_svn": 1,
+        "crl": "if-present", "provisional_firmware": False, "report_data_forms": [0, 1], "max_age": 0,
+        "max_connection_age": 3600, "verifiers": [{"mode": "local"}], "webpki": "off"}
+    (folder / "policy.rego").write_text("package policy")
+    (folder / "whole.json").write_text(json.dumps(whole))
+    blindbox("policy", "lint", folder / "whole.json")
+    return [("whole", json.dumps(whole).encode()), ("empty", b'{"schema": "blindbox.policy/1"}')]
 
 
 def main():
     folder = pathlib.Path(sys.argv[1])
-    for target, seeds in TARGETS.items():
+    with tempfile.TemporaryDirectory() as scratch:
+        targets = {"frames": list(frames()), **simulated(pathlib.Path(scratch))}
+    for target, seeds in targets.items():
         (folder / target).mkdir(parents=True, exist_ok=True)
-        for name, data in seeds():
+        for name, data in seeds:
             (folder / target / name).write_bytes(data)
 
 
