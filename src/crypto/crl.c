@@ -17,6 +17,35 @@ static enum bb_status malformed(struct bb_error *err, const char *what) {
     return bb_fail(err, BB_CRL_UNAVAILABLE, "crl", NULL, NULL, "%s", what);
 }
 
+/* Takes the next element from `in`: all of it, and its content. */
+static bool take_element(struct bb_span *in, int *tag, struct bb_span *whole,
+                         struct bb_span *content) {
+    enum { UNREADABLE = 0x80, INDEFINITE = 0x01 };
+    const unsigned char *at = in->ptr;
+    long len = 0;
+    int class = 0;
+    int flags = ASN1_get_object(&at, &len, tag, &class, (long)in->len);
+    if ((flags & (UNREADABLE | INDEFINITE)) != 0 || class != V_ASN1_UNIVERSAL)
+        return false;
+    *content = bb_span(at, (size_t)len);
+    *whole = bb_span(in->ptr, (size_t)(at - in->ptr) + (size_t)len);
+    *in = bb_span(at + len, in->len - whole->len);
+    return true;
+}
+
+/* The AlgorithmIdentifier inside the signed part and the one beside the signature must be the same
+ * bytes (RFC 5280 5.1.1.2): the library looks at the unsigned one only. */
+static bool same_algorithms(struct bb_span der) {
+    struct bb_span whole, crl, tbs, inner, outer, content;
+    int tag = 0;
+    if (!take_element(&der, &tag, &whole, &crl) || !take_element(&crl, &tag, &whole, &tbs) ||
+        !take_element(&crl, &tag, &outer, &content) || !take_element(&tbs, &tag, &inner, &content))
+        return false;
+    if (tag == V_ASN1_INTEGER && !take_element(&tbs, &tag, &inner, &content))
+        return false;
+    return bb_span_equal(inner, outer);
+}
+
 enum bb_status bb_crl_parse(struct bb_span der, struct bb_crl **out, struct bb_error *err) {
     if (der.len == 0 || der.len > BB_CRL_DER_MAX)
         return malformed(err, "the CRL is empty or too large");
@@ -32,6 +61,10 @@ enum bb_status bb_crl_parse(struct bb_span der, struct bb_crl **out, struct bb_e
     }
     if (!bb_asn1_time(X509_CRL_get0_nextUpdate(c->crl), &c->next_update))
         c->next_update = INT64_MIN; /* no end stated: in no window */
+    if (!same_algorithms(der)) {
+        bb_crl_free(c);
+        return malformed(err, "signature algorithm differs inside and outside the signed part");
+    }
     *out = c;
     return BB_OK;
 }

@@ -1,4 +1,4 @@
-/* Reports, VEK certificates, CRLs and chains of real hardware; the table of flips. */
+/* Reports of real hardware and the table of their flips; tables, products, results. */
 #include "vectors.h"
 
 #include "appraise/appraise.h"
@@ -194,124 +194,6 @@ static void test_flip_table_covers_every_byte(void **state) {
     assert_int_equal(at, BB_SNP_REPORT_SIZE);
 }
 
-/* A VEK certificate on its own: readable, signed, pinned root, in its time. */
-static enum bb_status judge_vek(const struct certs_of_row *certs, enum bb_snp_signer signer,
-                                int64_t at) {
-    struct bb_snp_certs *set = NULL;
-    struct bb_snp_path path;
-    struct bb_snp_need need = {.signer = signer, .now = at};
-    assert_int_equal(bb_snp_certs_new(certs->span, certs->n, NULL, 0, &set, NULL), BB_OK);
-    bb_snp_certs_choose(set, &need, &path);
-    bool good =
-        path.fit.readable && path.vek_signed && path.ask_signed && path.root == BB_SNP_ROOT_VENDOR;
-    bool in_time =
-        path.vek != NULL && bb_cert_not_before(path.vek) <= at && at <= bb_cert_not_after(path.vek);
-    bb_snp_certs_free(set);
-    if (!good)
-        return BB_CERTIFICATE_CHAIN_INVALID;
-    return in_time ? BB_OK : BB_COLLATERAL_UNAVAILABLE;
-}
-
-static void test_vek_certificates(void **state) {
-    (void)state;
-    json_t *rows = vectors_manifest();
-    static struct certs_of_row certs;
-    static const char *const milan[] = {"snp/ca/milan-ask.der", "snp/ca/milan-ark.der"};
-    size_t i = 0, done = 0;
-    json_t *row = NULL;
-    json_array_foreach(rows, i, row) {
-        if (strcmp(row_text(row, "kind"), "amd-vek-cert") != 0)
-            continue;
-        read_related(row, &certs);
-        for (size_t k = 0; certs.n < 2 && k < 2; k++) {
-            assert_true(vector_read(milan[k], &certs.file[certs.n]));
-            certs.span[certs.n] = vector_span(&certs.file[certs.n]);
-            certs.n++;
-        }
-        assert_true(vector_read(row_text(row, "file"), &certs.file[3]));
-        certs.span[certs.n++] = vector_span(&certs.file[3]);
-        bool vlek = strstr(row_text(row, "file"), "vlek") != NULL;
-        enum bb_status want = strcmp(row_text(row, "verdict"), "accept") == 0
-                                  ? BB_OK
-                                  : bb_status_from_name(row_text(row, "class"));
-        enum bb_status got =
-            judge_vek(&certs, vlek ? BB_SNP_SIGNER_VLEK : BB_SNP_SIGNER_VCEK, row_time(row));
-        if (got != want)
-            fail_msg("%s: %s, want %s", row_text(row, "file"), bb_status_name(got),
-                     bb_status_name(want));
-        done++;
-    }
-    assert_true(done > 0);
-    json_decref(rows);
-}
-
-static struct bb_cert *cert_of(const char *name) {
-    static struct vector_file file;
-    struct bb_cert *cert = NULL;
-    assert_true(vector_read(name, &file));
-    assert_int_equal(bb_cert_parse(vector_span(&file), &cert, NULL), BB_OK);
-    return cert;
-}
-
-static struct bb_crl *crl_of(const char *name) {
-    static struct vector_file file;
-    struct bb_crl *crl = NULL;
-    assert_true(vector_read(name, &file));
-    assert_int_equal(bb_crl_parse(vector_span(&file), &crl, NULL), BB_OK);
-    return crl;
-}
-
-static void test_crls(void **state) {
-    (void)state;
-    json_decref(vectors_manifest());
-    struct bb_crl *milan = crl_of("snp/crl/milan-crl-20220509-05708666.der");
-    struct bb_crl *genoa = crl_of("snp/crl/genoa-crl-20221031-db04d2f0.der");
-    struct bb_cert *milan_ark = cert_of("snp/ca/milan-ark.der");
-    struct bb_cert *genoa_ark = cert_of("snp/ca/genoa-ark.der");
-    struct bb_cert *genoa_ask = cert_of("snp/ca/genoa-ask.der");
-    struct bb_cert *genoa_old = cert_of("snp/ca/genoa-ask-alt-54467b96.der");
-    assert_true(bb_crl_issued_by(milan, milan_ark));
-    assert_false(bb_crl_issued_by(milan, genoa_ark));
-    assert_true(bb_crl_issued_by(genoa, genoa_ark));
-    assert_true(bb_crl_lists(genoa, genoa_old));
-    assert_false(bb_crl_lists(genoa, genoa_ask));
-    assert_true(bb_crl_this_update(milan) < bb_crl_next_update(milan));
-    bb_crl_free(milan);
-    bb_crl_free(genoa);
-    bb_cert_free(milan_ark);
-    bb_cert_free(genoa_ark);
-    bb_cert_free(genoa_ask);
-    bb_cert_free(genoa_old);
-}
-
-/* The Genoa CRL revokes an intermediate that is at hand: it counts in its window only. */
-static void test_revoked_intermediate_is_seen(void **state) {
-    (void)state;
-    json_decref(vectors_manifest());
-    static struct vector_file leaf, ask, ark, crl;
-    assert_true(vector_read("snp/vek/genoa-vcek-ab5a6bc8.der", &leaf));
-    assert_true(vector_read("snp/ca/genoa-ask-alt-54467b96.der", &ask));
-    assert_true(vector_read("snp/ca/genoa-ark.der", &ark));
-    assert_true(vector_read("snp/crl/genoa-crl-20221031-db04d2f0.der", &crl));
-    struct bb_span certs[] = {vector_span(&leaf), vector_span(&ask), vector_span(&ark)};
-    struct bb_span crls[] = {vector_span(&crl)};
-    struct bb_snp_certs *set = NULL;
-    struct bb_snp_path path;
-    struct bb_snp_need need = {.signer = BB_SNP_SIGNER_VCEK};
-    int64_t inside = 0, before = 0, after = 0;
-    assert_true(bb_rfc3339_parse("2022-11-01T13:34:46Z", &inside));
-    assert_true(bb_rfc3339_parse("2022-10-31T13:34:45Z", &before));
-    assert_true(bb_rfc3339_parse("2023-10-31T23:00:00Z", &after));
-    assert_int_equal(bb_snp_certs_new(certs, 3, crls, 1, &set, NULL), BB_OK);
-    bb_snp_certs_choose(set, &need, &path);
-    assert_true(path.ask_signed);
-    assert_false(path.vek_signed);
-    assert_int_equal(bb_snp_certs_crl(set, &path, inside, NULL), BB_SNP_CRL_REVOKED);
-    assert_int_equal(bb_snp_certs_crl(set, &path, before, NULL), BB_SNP_CRL_NOT_IN_WINDOW);
-    assert_int_equal(bb_snp_certs_crl(set, &path, after, NULL), BB_SNP_CRL_NOT_IN_WINDOW);
-    bb_snp_certs_free(set);
-}
-
 static void test_certificate_table(void **state) {
     (void)state;
     struct bb_snp_certtable table;
@@ -371,9 +253,6 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_flip_table_covers_every_byte),
         cmocka_unit_test(test_flips_give_their_class),
-        cmocka_unit_test(test_vek_certificates),
-        cmocka_unit_test(test_crls),
-        cmocka_unit_test(test_revoked_intermediate_is_seen),
         cmocka_unit_test(test_certificate_table),
         cmocka_unit_test(test_products),
         cmocka_unit_test(test_a_result_without_every_check_refuses),
