@@ -4,47 +4,15 @@ permission."""
 import json
 import os
 import pathlib
-import shutil
-import subprocess
 import sys
 import tempfile
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-PROGRAM = os.environ.get("BLINDBOX", str(ROOT / "build" / "blindbox"))
-KEYS = pathlib.Path(os.environ.get("BLINDBOX_TEST_KEYS", ROOT / "build" / "test-sim"))  # shared by all builds
-DATA = "5a" * 64
-failed = 0
+import common
+from common import DATA, blindbox, case, make
 
 
-def case(name, good, why=""):
-    global failed
-    failed += 0 if good else 1
-    print(f"ok {name}" if good else f"FAIL {name}: {why}", flush=True)
-
-
-def blindbox(*arguments, check=True):
-    done = subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True, timeout=120)
-    if check and done.returncode != 0:
-        raise RuntimeError(f"{arguments}: {done.stderr}")
-    return done
-
-
-def make(folder, defect=None, auxblob=False):
-    """(report file, arguments that give its certificates)"""
-    report, certs, table = folder / "report.bin", folder / "certs", folder / "table.bin"
-    shutil.rmtree(certs, ignore_errors=True)
-    arguments = ["sim", "report", "--dir", folder / "sim", "--report-data", DATA, "-o", report]
-    arguments += ["--auxblob-out", table] if auxblob else ["--certs-out", certs]
-    blindbox(*arguments, *(["--defect", defect] if defect else []))
-    return report, ["--auxblob", table] if auxblob else ["--certs", certs]
-
-
-def verify(report, certs, policy, *more):
-    done = blindbox("evidence", "verify", report, *certs, "--policy", policy, "--report-data", DATA,
-                    "--json", *more, check=False)
-    result = json.loads(done.stdout)
-    first = next((c["id"] for c in result["checks"] if c["outcome"] == "failed"), None)
-    return result["class"], first, result
+def verify(report, certs, policy):
+    return common.verify(report, certs, policy, "--report-data", DATA)
 
 
 def variants(folder):
@@ -118,17 +86,12 @@ def command(folder):
 def main():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        blindbox("sim", "report", "--dir", KEYS, "-o", os.devnull, "--certs-out", folder / "warm")
-        blindbox("sim", "report", "--dir", KEYS, "--defect", "amd-names-root", "-o", os.devnull,
-                 "--certs-out", folder / "warm")
-        (folder / "sim").mkdir(mode=0o700)
-        for key in KEYS.glob("*.key"):
-            shutil.copy2(key, folder / "sim" / key.name)
+        common.simulator(folder)
         variants(folder)
         defects(folder)
         permission(folder)
         command(folder)
-    return 1 if failed else 0
+    return 1 if common.failed else 0
 
 
 if __name__ == "__main__":
