@@ -7,32 +7,44 @@ static const uint8_t *find(struct bb_span in, size_t from, const char *needle) {
     return from <= in.len ? memmem(in.ptr + from, in.len - from, needle, n) : NULL;
 }
 
-bool bb_pem_next(struct bb_span text, size_t *pos, enum bb_der_kind *kind, uint8_t *out, size_t cap,
-                 size_t *len) {
-    static const char begin[] = "-----BEGIN ", end[] = "-----END ", dashes[] = "-----";
-    const uint8_t *head = find(text, *pos, begin);
-    if (head == NULL)
-        return false;
-    size_t label = (size_t)(head - text.ptr) + sizeof begin - 1;
+static enum bb_der_kind kind_of_label(struct bb_span label) {
+    if (bb_span_equal(label, BB_SPAN_LIT("CERTIFICATE")) ||
+        bb_span_equal(label, BB_SPAN_LIT("X509 CERTIFICATE")))
+        return BB_DER_CERTIFICATE;
+    return bb_span_equal(label, BB_SPAN_LIT("X509 CRL")) ? BB_DER_CRL : BB_DER_OTHER;
+}
+
+/* One block whose "-----BEGIN " ends at `label`; the next dashes after its body must be those of
+ * its end, so that hostile text is read once. False if it is broken. */
+static bool read_block(struct bb_span text, size_t label, size_t *end, enum bb_der_kind *kind,
+                       uint8_t *out, size_t cap, size_t *len) {
+    static const char ending[] = "-----END ", dashes[] = "-----";
     const uint8_t *label_end = find(text, label, dashes);
-    *pos = text.len;
     if (label_end == NULL)
         return false;
     size_t body = (size_t)(label_end - text.ptr) + sizeof dashes - 1;
-    const uint8_t *tail = find(text, body, end);
-    if (tail == NULL)
+    const uint8_t *body_end = find(text, body, dashes);
+    if (body_end == NULL)
         return false;
-    size_t body_end = (size_t)(tail - text.ptr);
-    struct bb_span name = bb_span(text.ptr + label, (size_t)(label_end - text.ptr) - label);
-    *kind = BB_DER_OTHER;
-    if (bb_span_equal(name, BB_SPAN_LIT("CERTIFICATE")))
-        *kind = BB_DER_CERTIFICATE;
-    else if (bb_span_equal(name, BB_SPAN_LIT("X509 CRL")))
-        *kind = BB_DER_CRL;
-    if (!bb_b64_decode(bb_span(text.ptr + body, body_end - body), out, cap, len))
-        return false;
-    *pos = body_end + sizeof end - 1;
-    return true;
+    *end = (size_t)(body_end - text.ptr);
+    struct bb_span tail = bb_span_slice(text, *end, sizeof ending - 1);
+    *kind = kind_of_label(bb_span(text.ptr + label, (size_t)(label_end - text.ptr) - label));
+    return bb_span_equal(tail, BB_SPAN_LIT(ending)) &&
+           bb_b64_decode(bb_span(text.ptr + body, *end - body), out, cap, len);
+}
+
+bool bb_pem_next(struct bb_span text, size_t *pos, enum bb_der_kind *kind, uint8_t *out, size_t cap,
+                 size_t *len) {
+    static const char begin[] = "-----BEGIN ";
+    const uint8_t *head = NULL;
+    while ((head = find(text, *pos, begin)) != NULL) {
+        size_t label = (size_t)(head - text.ptr) + sizeof begin - 1;
+        if (read_block(text, label, pos, kind, out, cap, len))
+            return true;
+        *pos = label; /* the block is broken; the next one may be whole */
+    }
+    *pos = text.len;
+    return false;
 }
 
 /* One DER head: tag and content; false if the content is not all there. */
@@ -65,11 +77,15 @@ enum bb_der_kind bb_der_kind(struct bb_span der) {
         return BB_DER_OTHER;
     if (tag == VERSION)
         return BB_DER_CERTIFICATE;
-    /* TBSCertList: [version INTEGER] algorithm SEQUENCE, issuer SEQUENCE, thisUpdate time. */
-    if (tag == INTEGER && !element(&r, &tag, &item))
+    /* TBSCertList: [version INTEGER] algorithm SEQUENCE, issuer SEQUENCE, thisUpdate time. A
+     * certificate of version 1: serial INTEGER, algorithm, issuer, validity SEQUENCE. */
+    bool integer = tag == INTEGER;
+    if (integer && !element(&r, &tag, &item))
         return BB_DER_OTHER;
     if (tag != SEQUENCE || !element(&r, &tag, &item) || tag != SEQUENCE ||
         !element(&r, &tag, &item))
         return BB_DER_OTHER;
+    if (integer && tag == SEQUENCE)
+        return BB_DER_CERTIFICATE;
     return tag == UTC_TIME || tag == GENERALIZED ? BB_DER_CRL : BB_DER_OTHER;
 }

@@ -6,8 +6,8 @@
 
 enum bb_der_kind { BB_DER_OTHER = 0, BB_DER_CERTIFICATE, BB_DER_CRL };
 
-/* Finds the next PEM block at or after *pos, decodes it into `out` (cap bytes) and moves *pos past
- * it. False if there is none left, or if one is broken (then *pos is the end). */
+/* Finds the next whole PEM block at or after *pos, decodes it into `out` (cap bytes) and moves *pos
+ * past it; broken blocks and other text are passed over. False if there is none left. */
 bool bb_pem_next(struct bb_span text, size_t *pos, enum bb_der_kind *kind, uint8_t *out, size_t cap,
                  size_t *len);
 

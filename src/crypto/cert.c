@@ -29,6 +29,7 @@ struct bb_cert {
     int64_t not_before, not_after;
     EVP_PKEY *key; /* borrowed from x509 */
     bool key_is_p384;
+    const char *flaw; /* why it proves nothing; NULL if there is no reason */
 };
 
 bool bb_asn1_time(const ASN1_TIME *time, int64_t *seconds) {
@@ -127,20 +128,40 @@ static enum bb_status malformed(struct bb_error *err, const char *what) {
     return bb_fail(err, BB_CERTIFICATE_CHAIN_INVALID, "certificate", NULL, NULL, "%s", what);
 }
 
-static enum bb_status fill(struct bb_cert *c, struct bb_error *err) {
+/* A critical extension that nobody here understands refuses the certificate (RFC 5280 4.2). */
+static bool has_unknown_critical(const X509 *x509) {
+    for (int i = 0; i < X509_get_ext_count(x509); i++) {
+        X509_EXTENSION *ext = X509_get_ext(x509, i);
+        int nid = OBJ_obj2nid(X509_EXTENSION_get_object(ext));
+        if (X509_EXTENSION_get_critical(ext) != 0 && nid != NID_basic_constraints &&
+            nid != NID_key_usage)
+            return true;
+    }
+    return false;
+}
+
+/* What makes a certificate worthless although it can be read. It is kept all the same, so that an
+ * altered certificate is told from a missing one. */
+static const char *find_flaw(struct bb_cert *c) {
     if (X509_get_version(c->x509) != X509_VERSION_3)
-        return malformed(err, "the certificate is not X.509 version 3");
+        return "the certificate is not X.509 version 3";
     if (!same_algorithms(c->x509))
-        return malformed(err, "signature algorithm differs inside and outside the signed part");
+        return "signature algorithm differs inside and outside the signed part";
     if (!read_serial(c) || !bb_asn1_time(X509_get0_notBefore(c->x509), &c->not_before) ||
         !bb_asn1_time(X509_get0_notAfter(c->x509), &c->not_after))
-        return malformed(err, "serial number or validity cannot be read");
-    if (!read_key(c))
-        return malformed(err, "public key cannot be read");
+        return "serial number or validity cannot be read";
+    if (has_unknown_critical(c->x509))
+        return "a critical extension is not known to this build";
+    return read_key(c) ? NULL : "public key cannot be read";
+}
+
+static void fill(struct bb_cert *c) {
+    c->not_before = INT64_MAX; /* in no window, until it is read */
+    c->not_after = INT64_MIN;
+    c->flaw = find_flaw(c);
     first_name(X509_get_subject_name(c->x509), NID_commonName, c->subject_cn);
     first_name(X509_get_subject_name(c->x509), NID_organizationName, c->subject_o);
     first_name(X509_get_issuer_name(c->x509), NID_commonName, c->issuer_cn);
-    return BB_OK;
 }
 
 enum bb_status bb_cert_parse(struct bb_span der, struct bb_cert **out, struct bb_error *err) {
@@ -155,15 +176,11 @@ enum bb_status bb_cert_parse(struct bb_span der, struct bb_cert **out, struct bb
     c->der_len = der.len;
     const uint8_t *at = c->der;
     c->x509 = d2i_X509(NULL, &at, (long)der.len);
-    enum bb_status status;
-    if (c->x509 == NULL || at != c->der + der.len)
-        status = malformed(err, "not one DER certificate");
-    else
-        status = fill(c, err);
-    if (status != BB_OK) {
+    if (c->x509 == NULL || at != c->der + der.len) {
         bb_cert_free(c);
-        return status;
+        return malformed(err, "not one DER certificate");
     }
+    fill(c);
     *out = c;
     return BB_OK;
 }
@@ -193,6 +210,7 @@ struct bb_span bb_cert_serial(const struct bb_cert *c) {
 int64_t bb_cert_not_before(const struct bb_cert *c) { return c->not_before; }
 int64_t bb_cert_not_after(const struct bb_cert *c) { return c->not_after; }
 bool bb_cert_key_is_p384(const struct bb_cert *c) { return c->key_is_p384; }
+const char *bb_cert_flaw(const struct bb_cert *c) { return c->flaw; }
 
 bool bb_cert_is_ca(const struct bb_cert *c) {
     int crit = -1;
@@ -226,6 +244,8 @@ void bb_cert_extension(const struct bb_cert *c, struct bb_span oid, struct bb_sp
 bool bb_cert_issued_by(const struct bb_cert *c, const struct bb_cert *issuer) {
     const X509_ALGOR *alg = NULL;
     X509_get0_signature(NULL, &alg, c->x509);
+    if (c->flaw != NULL || issuer->flaw != NULL || EVP_PKEY_get_bits(issuer->key) > BB_RSA_BITS_MAX)
+        return false;
     return bb_is_pss_sha384(alg) && bb_cert_is_ca(issuer) &&
            X509_NAME_cmp(X509_get_issuer_name(c->x509), X509_get_subject_name(issuer->x509)) == 0 &&
            X509_verify(c->x509, issuer->key) == 1;
@@ -245,7 +265,7 @@ static ECDSA_SIG *signature_of(const uint8_t rs[96]) {
 
 bool bb_cert_verify_p384(const struct bb_cert *c, struct bb_span message, const uint8_t rs[96]) {
     uint8_t digest[BB_SHA384_SIZE];
-    if (!c->key_is_p384 || !bb_sha384(message, digest))
+    if (c->flaw != NULL || !c->key_is_p384 || !bb_sha384(message, digest))
         return false;
     ECDSA_SIG *sig = signature_of(rs);
     uint8_t *der = NULL;

@@ -8,15 +8,22 @@
 #define BB_CERT_DER_MAX 8192
 #define BB_CRL_DER_MAX 65536
 #define BB_CERT_NAME_MAX 128
+/* An issuer's key that is larger verifies nothing: the attack is time. */
+#define BB_RSA_BITS_MAX 4096
 
 struct bb_cert;
 struct bb_crl;
 
-/* Parses exactly one DER certificate, nothing after it; copies what it needs. Refuses versions
- * other than 3 and signature algorithms that differ inside and outside the signed part. */
+/* Parses exactly one DER certificate, nothing after it; copies what it needs. */
 BB_MUST_USE enum bb_status bb_cert_parse(struct bb_span der, struct bb_cert **out,
                                          struct bb_error *err);
 void bb_cert_free(struct bb_cert *cert); /* NULL-safe */
+
+/* Why the certificate proves nothing, or NULL: another version than 3, signature algorithms that
+ * differ inside and outside the signed part, an unknown critical extension, a key, serial number or
+ * time that cannot be read. A flawed certificate is issued by nobody, issues nothing and verifies
+ * nothing; its names can be read. Static storage. */
+const char *bb_cert_flaw(const struct bb_cert *cert);
 
 /* The DER, owned by the certificate. */
 struct bb_span bb_cert_der(const struct bb_cert *cert);

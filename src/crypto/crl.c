@@ -89,6 +89,8 @@ bool bb_crl_issued_by(const struct bb_crl *c, const struct bb_cert *issuer) {
     const X509 *x509 = bb_cert_x509(issuer);
     const X509_ALGOR *alg = NULL;
     X509_CRL_get0_signature(c->crl, NULL, &alg);
+    if (bb_cert_flaw(issuer) != NULL)
+        return false;
     return bb_is_pss_sha384(alg) && !has_critical_extension(c->crl) &&
            X509_NAME_cmp(X509_CRL_get_issuer(c->crl), X509_get_subject_name(x509)) == 0 &&
            X509_CRL_verify(c->crl, X509_get0_pubkey(x509)) == 1;

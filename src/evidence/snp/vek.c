@@ -186,6 +186,8 @@ static enum bb_status read_identity(const struct bb_cert *cert, struct bb_snp_ve
 enum bb_status bb_snp_vek_read(const struct bb_cert *cert, struct bb_snp_vek *out,
                                struct bb_error *err) {
     struct bb_snp_vek vek = {0};
+    if (bb_cert_flaw(cert) != NULL)
+        return bad(err, "certificate", "a sound certificate", bb_cert_flaw(cert));
     if (!bb_cert_key_is_p384(cert))
         return bad(err, "public key", "P-384", "the key is not on the curve P-384");
     if (bb_cert_is_ca(cert))
