@@ -105,6 +105,9 @@ static bool vendor_ok(const struct appraisal *a) {
 /* The root says of which kind the evidence is; a kind that the policy's "evidence" does not name is
  * refused as such. */
 static void kind(struct appraisal *a) {
+    if (!a->policy->kind_sev_snp && !a->policy->kind_simulated)
+        bb_check_fail(a->r, BB_CHECK_FORMAT, BB_NOT_AN_ENCLAVE, "a kind of the policy's evidence",
+                      "an SEV-SNP report", "the policy does not take this kind of evidence");
     if ((a->path.root == BB_SNP_ROOT_VENDOR && !a->policy->kind_sev_snp) ||
         (a->path.root == BB_SNP_ROOT_SIMULATED && !a->policy->kind_simulated))
         bb_check_fail(a->r, BB_CHECK_FORMAT, BB_NOT_AN_ENCLAVE, "a kind of the policy's evidence",

@@ -47,7 +47,7 @@ struct bb_policy_guest {
 };
 
 struct bb_policy {
-    uint8_t sha256[32]; /* of the JSON text */
+    uint8_t sha256[32]; /* of the JSON text; zero where there is none */
     bool evidence_given;
     bool kind_sev_snp, kind_azure_hcl, kind_simulated; /* kinds that "evidence" allows */
     struct bb_policy_digests measurements, id_key_digests, author_key_digests; /* 48 */

@@ -6,6 +6,7 @@
 
 #include "base/hex.h"
 #include "base/rfc3339.h"
+#include "evidence/kinds.h"
 #include "evidence/snp/certtable.h"
 
 #include <getopt.h>
@@ -210,6 +211,10 @@ static enum bb_status show(struct run *run, struct bb_error *err) {
     BB_TRY(bb_blob_read(run->opt.file, BB_INPUT_FILE_MAX, &run->evidence, err));
     if (run->evidence.len != BB_SNP_REPORT_SIZE)
         bb_blob_decode_text(&run->evidence);
+    const struct bb_evidence_form *form = bb_evidence_form(bb_blob_span(&run->evidence));
+    if (form != NULL && !form->verified_here)
+        return bb_fail(err, BB_UNSUPPORTED_EVIDENCE, "kind", "an SEV-SNP report", form->text,
+                       "the evidence looks like %s", form->text);
     BB_TRY(bb_snp_report_parse(bb_blob_span(&run->evidence), &report, err));
     json_t *o = bb_report_to_json(&report);
     if (run->opt.json) {

@@ -62,22 +62,28 @@ void bb_blob_free(struct bb_blob *blob) {
 
 static bool is_space(uint8_t c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
+/* Hex with white space anywhere: as xxd -p writes it. `out` has room for `text`. */
+static bool decode_hex_lines(struct bb_span text, uint8_t *out, size_t *len) {
+    size_t n = 0;
+    for (size_t i = 0; i < text.len; i++)
+        if (!is_space(text.ptr[i]))
+            out[n++] = text.ptr[i];
+    return bb_hex_decode(bb_span(out, n), out, n, len); /* each byte is written after it is read */
+}
+
 void bb_blob_decode_text(struct bb_blob *blob) {
-    size_t start = 0, end = blob->len, len = 0;
-    while (start < end && is_space(blob->data[start]))
-        start++;
-    while (end > start && is_space(blob->data[end - 1]))
-        end--;
-    for (size_t i = 0; i < blob->len; i++)
+    size_t len = 0;
+    bool blank = true;
+    for (size_t i = 0; i < blob->len; i++) {
         if (blob->data[i] >= 0x7f || (blob->data[i] < 0x20 && !is_space(blob->data[i])))
             return; /* binary */
-    if (end == start)
-        return;
-    uint8_t *out = malloc(blob->len);
+        blank = blank && is_space(blob->data[i]);
+    }
+    uint8_t *out = blank ? NULL : malloc(blob->len);
     if (out == NULL)
         return;
-    struct bb_span text = bb_span(blob->data + start, end - start);
-    if (bb_hex_decode(text, out, blob->len, &len) || bb_b64_decode(text, out, blob->len, &len)) {
+    struct bb_span text = bb_blob_span(blob);
+    if (decode_hex_lines(text, out, &len) || bb_b64_decode(text, out, blob->len, &len)) {
         free(blob->data);
         *blob = (struct bb_blob){.data = out, .len = len};
         return;
@@ -90,10 +96,22 @@ static enum bb_status too_many(struct bb_error *err) {
                    "too many certificates");
 }
 
+/* Many chain files carry the same authorities: they count once. */
+static bool has(const struct bb_store *s, enum bb_der_kind kind, struct bb_span der) {
+    const struct bb_span *list = kind == BB_DER_CRL ? s->crls : s->certs;
+    size_t n = kind == BB_DER_CRL ? s->n_crls : s->n_certs;
+    for (size_t i = 0; i < n; i++)
+        if (bb_span_equal(list[i], der))
+            return true;
+    return false;
+}
+
 static enum bb_status add_der(struct bb_store *s, enum bb_der_kind kind, struct bb_span der,
                               struct bb_error *err) {
-    if (s->n_certs >= BB_INPUT_FILES_MAX || s->n_crls >= BB_INPUT_FILES_MAX ||
-        s->n_blobs >= BB_INPUT_FILES_MAX * 2 || der.len > BB_INPUT_FILE_MAX - s->total)
+    if (has(s, kind, der))
+        return BB_OK;
+    if ((kind == BB_DER_CRL ? s->n_crls : s->n_certs) >= BB_INPUT_FILES_MAX ||
+        der.len > BB_INPUT_FILE_MAX - s->total)
         return too_many(err);
     uint8_t *copy = malloc(der.len + 1);
     if (copy == NULL)
@@ -136,16 +154,19 @@ enum bb_status bb_store_add(struct bb_store *s, struct bb_span bytes, size_t *fo
     return add_der(s, kind, bytes, err);
 }
 
-static enum bb_status add_file(struct bb_store *s, const char *path, bool must,
+/* `left`: how many bytes may still be read. A file that holds nothing of use is no mistake of the
+ * command line, for files are as untrusted as what they hold: what is missing shows in the checks.
+ */
+static enum bb_status add_file(struct bb_store *s, const char *path, size_t *left,
                                struct bb_error *err) {
     struct bb_blob blob = {0};
     size_t found = 0;
-    BB_TRY(bb_blob_read(path, BB_INPUT_FILE_MAX, &blob, err));
+    BB_TRY(bb_blob_read(path, *left, &blob, err));
+    *left -= blob.len;
     enum bb_status status = bb_store_add(s, bb_blob_span(&blob), &found, err);
     bb_blob_free(&blob);
-    if (status == BB_OK && found == 0 && must)
-        return bb_fail(err, BB_USAGE, "certs", "DER or PEM", path,
-                       "%s holds no certificate and no CRL", path);
+    if (status == BB_OK && found == 0)
+        (void)fprintf(stderr, "blindbox: warning: %s holds no certificate and no CRL\n", path);
     return status;
 }
 
@@ -160,8 +181,9 @@ static int wanted(const struct dirent *entry) {
 
 enum bb_status bb_store_add_path(struct bb_store *s, const char *path, struct bb_error *err) {
     struct stat st;
+    size_t left = BB_INPUT_FILE_MAX;
     if (strcmp(path, "-") == 0 || stat(path, &st) != 0 || !S_ISDIR(st.st_mode))
-        return add_file(s, path, true, err);
+        return add_file(s, path, &left, err);
     struct dirent **names = NULL;
     int n = scandir(path, &names, wanted, alphasort);
     if (n < 0)
@@ -171,7 +193,7 @@ enum bb_status bb_store_add_path(struct bb_store *s, const char *path, struct bb
         char full[4096];
         int len = snprintf(full, sizeof full, "%s/%s", path, names[i]->d_name);
         if (status == BB_OK && len > 0 && (size_t)len < sizeof full)
-            status = add_file(s, full, false, err);
+            status = add_file(s, full, &left, err);
         free(names[i]);
     }
     free(names);

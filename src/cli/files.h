@@ -21,7 +21,8 @@ static inline struct bb_span bb_blob_span(const struct bb_blob *b) {
     return bb_span(b->data, b->len);
 }
 
-/* Evidence as bin, hex or base64 text: replaced in place by the bytes. What is neither stays. */
+/* Evidence as bin, hex or base64 text, white space anywhere: replaced in place by the bytes. What
+ * is neither stays. */
 void bb_blob_decode_text(struct bb_blob *blob);
 
 /* Certificates and CRLs of the command line, owned. */
@@ -33,11 +34,12 @@ struct bb_store {
 };
 
 /* Adds DER or PEM bytes (any number of PEM blocks). What is neither a certificate nor a CRL is left
- * out; false if nothing was found in it. Fails past the limits. */
+ * out; `found` gets how many there were, those that the store has already included. Fails past the
+ * limits. */
 BB_MUST_USE enum bb_status bb_store_add(struct bb_store *store, struct bb_span bytes, size_t *found,
                                         struct bb_error *err);
 /* Adds a file, or every .der .pem .crt .crl of a folder (not below it), in the order of their
- * names. */
+ * names. Warns on stderr of a file in which nothing was found. */
 BB_MUST_USE enum bb_status bb_store_add_path(struct bb_store *store, const char *path,
                                              struct bb_error *err);
 void bb_store_free(struct bb_store *store);
