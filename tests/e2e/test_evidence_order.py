@@ -155,6 +155,10 @@ def skips(folder, honest):
     refused("revoked, chain skipped", make(folder, "revoked"), ["chain"], "CertificateRevoked")
     refused("debug, measurement skipped", make(folder, "debug"), ["measurement"], "DebugMode")
     refused("debug skipped", make(folder, "debug"), ["debug"], None)
+    present = write(folder / "q.json", {**honest, "crl": "if-present"})
+    for defect, want in (("no-crl", None), ("crl-expired", None), ("revoked", "CertificateRevoked")):
+        got, first, _ = verify(*make(folder, defect), present)
+        case(f"{defect} where the policy says if-present", got == want, f"{got} at {first}")
     refused("no CRL, crl skipped", make(folder, "no-crl"), ["crl"], None)
 
 

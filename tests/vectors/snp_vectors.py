@@ -139,13 +139,44 @@ def refusals(rows):
     expect("ASK where ASVK belongs", vlek, ["milan-vlek-296a7c99.der", "milan-ask.der", "milan-ark.der"], bad)
 
 
+def revocation(rows):
+    """The two CRLs: windows to the second, the issuer, and the intermediate that one of them lists."""
+    by_name = {r["file"].split("/")[-1]: VECTORS / r["file"] for r in rows}
+    milan, genoa = by_name["milan-crl-20220509-05708666.der"], by_name["genoa-crl-20221031-db04d2f0.der"]
+
+    def expect(label, report, certs, crl, at, want, row_class):
+        raw = by_name[report].read_bytes()
+        policy = policy_for(raw, **{**LENIENT, "crl": "required"})
+        got, _, result = run(by_name[report], [by_name[c] for c in certs], at, policy, ["--crl", str(crl)])
+        row = next((c.get("class") for c in result["checks"] if c["id"] == "crl"), "no row")
+        case(label, (got, row) == (want, row_class), f"{got}, crl {row}")
+
+    report, chain = "v2-milan-vcek-azure-aci-8aa04429.bin", ["milan-vcek-914363d8.der", "milan-ask.der", "milan-ark.der"]
+    none = "CrlUnavailable"
+    expect("the CRL's last second", report, chain, milan, "2023-05-09T22:59:59Z", None, None)
+    expect("the CRL's end", report, chain, milan, "2023-05-09T23:00:00Z", none, none)
+    expect("another root's CRL", report, chain, genoa, "2023-01-31T00:00:00Z", none, none)
+    expect("a certificate as CRL", report, chain, by_name["milan-ark.der"], "2023-01-31T00:00:00Z", none, none)
+    old = ["genoa-vcek-ab5a6bc8.der", "genoa-ask-alt-54467b96.der", "genoa-ark.der"]
+    new = ["genoa-vcek-ab5a6bc8.der", "genoa-ask.der", "genoa-ark.der"]
+    report, bad = "v3-genoa-vcek-baremetal-or-other-8d8bfb3e.bin", "CertificateChainInvalid"
+    expect("the revoked ASK", report, old, genoa, "2022-11-01T13:34:46Z", bad, "CertificateRevoked")
+    expect("the revoked ASK after the CRL's end", report, old, genoa, "2025-05-20T18:31:36Z", bad, none)
+    expect("its replacement", report, new, genoa, "2022-11-01T13:34:46Z", "CollateralUnavailable", None)
+
+
+def missing(what):
+    print(f"skip {what} vectors: no MANIFEST.json in {VECTORS}")
+    return 1 if os.environ.get("BLINDBOX_REQUIRE_VECTORS") == "1" else 0
+
+
 def main():
     if not (VECTORS / "MANIFEST.json").exists():
-        print(f"skip snp vectors: no MANIFEST.json in {VECTORS}")
-        return 1 if os.environ.get("BLINDBOX_REQUIRE_VECTORS") == "1" else 0
+        return missing("snp")
     rows = json.loads((VECTORS / "MANIFEST.json").read_text())
     reports(rows)
     refusals(rows)
+    revocation(rows)
     return 1 if failed else 0
 
 
