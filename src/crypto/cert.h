@@ -8,8 +8,6 @@
 #define BB_CERT_DER_MAX 8192
 #define BB_CRL_DER_MAX 65536
 #define BB_CERT_NAME_MAX 128
-/* An issuer's key that is larger verifies nothing: the attack is time. */
-#define BB_RSA_BITS_MAX 4096
 
 struct bb_cert;
 struct bb_crl;

@@ -1,6 +1,7 @@
 /* VEK certificates and CRLs of real hardware: their verdicts, and that no altered one is taken. */
 #include "vectors.h"
 
+#include "base/hex.h"
 #include "evidence/snp/chain.h"
 
 static bool full_run(void) {
@@ -191,6 +192,58 @@ static void test_no_altered_crl_is_taken(void **state) {
     }
 }
 
+/* A certificate that can be read and is worthless is told from one that is not there. */
+static const struct {
+    const char *file, *find, *put; /* the first place of `find` (hex) is overwritten by `put` */
+    const char *flaw;
+} flaws[] = {
+    {"snp/ca/milan-ask.der", "a003020102", "a003020101", "the certificate is not X.509 version 3"},
+    {"snp/ca/milan-ask.der", "0603551d0f0101ff", "0603551d550101ff",
+     "a critical extension is not known to this build"},
+    {"snp/vek/milan-vcek-c0d9c77d.der", "170d3235", "170d3961",
+     "serial number or validity cannot be read"},
+    {"snp/vek/milan-vcek-c0d9c77d.der", "06052b81040022", "06052b81040023",
+     "public key cannot be read"},
+};
+
+static void overwrite(struct vector_file *file, const char *find, const char *put) {
+    uint8_t want[32], with[32];
+    size_t len = 0, same = 0;
+    assert_true(bb_hex_decode(bb_span_str(find), want, sizeof want, &len));
+    assert_true(bb_hex_decode(bb_span_str(put), with, sizeof with, &same));
+    assert_int_equal(len, same);
+    uint8_t *at = memmem(file->data, file->len, want, len);
+    assert_non_null(at);
+    memcpy(at, with, len);
+}
+
+static void test_flawed_certificates(void **state) {
+    (void)state;
+    json_decref(vectors_manifest());
+    static struct vector_file file;
+    for (size_t i = 0; i < sizeof flaws / sizeof flaws[0]; i++) {
+        struct bb_cert *cert = NULL;
+        struct bb_snp_vek vek;
+        struct bb_error err = {0};
+        assert_true(vector_read(flaws[i].file, &file));
+        assert_int_equal(bb_cert_parse(vector_span(&file), &cert, NULL), BB_OK);
+        assert_null(bb_cert_flaw(cert));
+        bb_cert_free(cert);
+        overwrite(&file, flaws[i].find, flaws[i].put);
+        assert_int_equal(bb_cert_parse(vector_span(&file), &cert, NULL), BB_OK);
+        assert_string_equal(bb_cert_flaw(cert), flaws[i].flaw);
+        assert_int_not_equal(bb_snp_cert_role(cert), BB_SNP_CERT_OTHER);
+        assert_int_equal(bb_snp_vek_read(cert, &vek, &err), BB_CERTIFICATE_CHAIN_INVALID);
+        assert_string_equal(err.text, flaws[i].flaw);
+        for (size_t k = 0; k < N_AUTHORITIES; k++)
+            assert_false(bb_cert_issued_by(cert, authority[k]) ||
+                         bb_cert_issued_by(authority[k], cert));
+        static const uint8_t rs[96] = {1};
+        assert_false(bb_cert_verify_p384(cert, BB_SPAN_LIT("message"), rs));
+        bb_cert_free(cert);
+    }
+}
+
 static struct bb_cert *cert_of(const char *name) {
     static struct vector_file file;
     struct bb_cert *cert = NULL;
@@ -263,6 +316,7 @@ int main(void) {
         cmocka_unit_test(test_vek_certificates),
         cmocka_unit_test(test_no_altered_certificate_is_taken),
         cmocka_unit_test(test_no_altered_crl_is_taken),
+        cmocka_unit_test(test_flawed_certificates),
         cmocka_unit_test(test_crls),
         cmocka_unit_test(test_revoked_intermediate_is_seen),
     };
