@@ -87,8 +87,17 @@ json_t *bb_report_to_json(const struct bb_snp_report *r) {
     return o;
 }
 
+json_t *bb_json_text(const char *text) {
+    json_t *plain = json_string(text);
+    char escaped[1024];
+    if (plain != NULL)
+        return plain;
+    bb_escape(bb_span_str(text), escaped, sizeof escaped);
+    return json_string(escaped);
+}
+
 static json_t *text_or_null(const char *text) {
-    return text[0] == '\0' ? json_null() : json_string(text);
+    return text[0] == '\0' ? json_null() : bb_json_text(text);
 }
 
 static json_t *checks(const struct bb_result *r) {
@@ -128,7 +137,7 @@ json_t *bb_result_to_json(const struct bb_result_view *v) {
     (void)json_object_set_new(o, "exit", json_integer(accepted ? 0 : bb_status_exit(r->status)));
     (void)json_object_set_new(o, "kind", json_string(v->kind));
     (void)json_object_set_new(o, "simulated", json_boolean(r->simulated));
-    (void)json_object_set_new(policy, "source", json_string(v->policy_source));
+    (void)json_object_set_new(policy, "source", bb_json_text(v->policy_source));
     (void)json_object_set_new(policy, "sha256",
                               v->policy == NULL || bb_span_is_zero(BB_SPAN_OF(v->policy->sha256))
                                   ? json_null() /* no text that could be hashed */
@@ -141,7 +150,7 @@ json_t *bb_result_to_json(const struct bb_result_view *v) {
 }
 
 void bb_result_json_error(json_t *o, const struct bb_error *err) {
-    (void)json_object_set_new(o, "error", json_string(err->text));
+    (void)json_object_set_new(o, "error", bb_json_text(err->text));
     (void)json_object_set_new(o, "field", text_or_null(err->field));
     (void)json_object_set_new(o, "expected", text_or_null(err->expected));
     (void)json_object_set_new(o, "found", text_or_null(err->found));

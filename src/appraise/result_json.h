@@ -21,6 +21,8 @@ const char *bb_result_kind(const struct bb_result *result, bool parsed);
 json_t *bb_result_to_json(const struct bb_result_view *view);
 /* Every field of a report by its name. */
 json_t *bb_report_to_json(const struct bb_snp_report *report);
+/* A JSON string of text that may hold any bytes, as paths do: what is not UTF-8 is escaped. */
+json_t *bb_json_text(const char *text);
 /* Adds error, field, expected, found of a failure before there was an appraisal. */
 void bb_result_json_error(json_t *object, const struct bb_error *err);
 

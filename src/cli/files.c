@@ -192,7 +192,8 @@ enum bb_status bb_store_add_path(struct bb_store *s, const char *path, struct bb
     for (int i = 0; i < n; i++) {
         char full[4096];
         int len = snprintf(full, sizeof full, "%s/%s", path, names[i]->d_name);
-        if (status == BB_OK && len > 0 && (size_t)len < sizeof full)
+        bool fits = len > 0 && (size_t)len < sizeof full;
+        if (status == BB_OK && fits && !(stat(full, &st) == 0 && S_ISDIR(st.st_mode)))
             status = add_file(s, full, &left, err);
         free(names[i]);
     }

@@ -13,6 +13,7 @@ static const char usage[] =
     "       blindbox policy show [FILE] [--json]\n"
     "\n"
     "lint checks a policy and warns of what weakens it (exit 1 if it is not valid);\n"
+    "'-' is standard input;\n"
     "show explains what the policy that would be used asks for, defaults included.\n";
 
 struct finding {
@@ -79,10 +80,19 @@ static int lint(const struct bb_policy *p, const char *source, bool json) {
         (void)printf("%s: valid blindbox.policy/1\n", source);
         return 0;
     }
-    json_t *o = json_pack("{s:s, s:s, s:b, s:o}", "schema", "blindbox.policy-lint/1", "source",
-                          source, "valid", 1, "warnings", warnings);
+    json_t *o = json_pack("{s:s, s:o, s:b, s:o}", "schema", "blindbox.policy-lint/1", "source",
+                          bb_json_text(source), "valid", 1, "warnings", warnings);
     bb_json_print(stdout, o);
     return 0;
+}
+
+/* A policy that is not valid is a result of lint too. */
+static void print_invalid(const char *source, const struct bb_error *err) {
+    json_t *o = json_pack("{s:s, s:o, s:b, s:[]}", "schema", "blindbox.policy-lint/1", "source",
+                          bb_json_text(source), "valid", 0, "warnings");
+    (void)json_object_set_new(o, "key", bb_json_text(err->field));
+    (void)json_object_set_new(o, "error", bb_json_text(err->text));
+    bb_json_print(stdout, o);
 }
 
 static json_t *digests(const struct bb_policy_digests *list) {
@@ -129,7 +139,7 @@ static json_t *explain(const struct bb_policy *p, const char *source) {
     json_t *o = json_object();
     char sha[BB_HEX_SIZE(32)];
     bb_hex_encode(BB_SPAN_OF(p->sha256), sha, sizeof sha);
-    (void)json_object_set_new(o, "source", json_string(source));
+    (void)json_object_set_new(o, "source", bb_json_text(source));
     (void)json_object_set_new(o, "sha256", json_string(sha));
     (void)json_object_set_new(o, "sev-snp", json_boolean(p->kind_sev_snp));
     (void)json_object_set_new(o, "simulated",
@@ -192,7 +202,7 @@ int bb_cmd_policy(int argc, char **argv) {
             json = true;
         else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
             return fputs(usage, stdout) < 0 ? 1 : 0;
-        else if (file == NULL && argv[i][0] != '-')
+        else if (file == NULL && (argv[i][0] != '-' || argv[i][1] == '\0'))
             file = argv[i];
         else
             bad = true;
@@ -203,8 +213,11 @@ int bb_cmd_policy(int argc, char **argv) {
         (void)fputs(usage, stderr);
         return 1;
     }
-    if (bb_policy_load(file, &policy, source, sizeof source, &err) != BB_OK)
+    if (bb_policy_load(file, &policy, source, sizeof source, &err) != BB_OK) {
+        if (is_lint && json)
+            print_invalid(source, &err);
         return bb_error_print(stderr, &err);
+    }
     int code = is_lint ? lint(policy, source, json) : show(policy, source, json);
     bb_policy_free(policy);
     return code;

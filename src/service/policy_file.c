@@ -12,21 +12,23 @@ static enum bb_status cannot(struct bb_error *err, const char *path, const char 
     return bb_fail(err, BB_USAGE, "policy", NULL, path, "cannot read %s: %s", path, why);
 }
 
-/* Reads a whole file of at most BB_POLICY_JSON_MAX bytes; `own`: only if it is safely the user's.
- */
+/* Reads a whole file of at most BB_POLICY_JSON_MAX bytes, "-" for standard input; `own`: only if it
+ * is safely the user's. */
 static enum bb_status read_file(const char *path, bool own, uint8_t **data, size_t *len,
                                 struct bb_error *err) {
     struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool standard = !own && strcmp(path, "-") == 0;
+    int fd = standard ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0) : open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return cannot(err, path, strerror(errno));
     FILE *in = fdopen(fd, "rb");
-    if (in == NULL || fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+    /* A named file may be a pipe, as of <(command); the user's own is looked at more closely. */
+    if (in == NULL || fstat(fd, &st) != 0 || S_ISDIR(st.st_mode) || (own && !S_ISREG(st.st_mode))) {
         if (in != NULL)
             (void)fclose(in);
         else
             (void)close(fd);
-        return cannot(err, path, "not a regular file");
+        return cannot(err, path, "it is no file");
     }
     if (own && (st.st_uid != geteuid() || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0)) {
         (void)fclose(in);
