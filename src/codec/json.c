@@ -61,7 +61,7 @@ enum bb_status bb_json_known_keys(const json_t *object, const char *const *known
         if (known[i] != NULL)
             continue;
         char field[2 * BB_FIELD_MAX + 2], shown[BB_FIELD_MAX];
-        bb_escape(bb_span_str(key), shown, sizeof shown);
+        bb_escape(bb_span_str(key[0] == '\0' ? "''" : key), shown, sizeof shown);
         (void)snprintf(field, sizeof field, "%s%s%s", path, path[0] == '\0' ? "" : ".", shown);
         return bb_fail(err, BB_USAGE, field, "a known key", shown, "unknown key '%s'", shown);
     }

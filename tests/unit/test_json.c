@@ -117,7 +117,8 @@ static void test_known_keys(void **state) {
                 {"{\"alpha\": 1, \"gamma\": 2}", "", "gamma"},
                 {"{\"Alpha\": 1}", "", "Alpha"},
                 {"{\"alph\": 1}", "", "alph"},
-                {"{\"\": 1}", "top", "top."},
+                {"{\"\": 1}", "top", "top.''"},
+                {"{\"\": 1}", "", "''"}, /* never a failure without a field */
                 {"{\"gamma\": 2}", "top", "top.gamma"},
                 {"{\"\\u001b[2J\": 2}", "", "\\x1b[2J"}};
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
