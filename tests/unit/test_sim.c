@@ -316,6 +316,39 @@ static void test_defects_fail_their_check(void **state) {
     free(json);
 }
 
+/* A chip id of zeros (the host masked it) is no wildcard, not even where the certificate has zeros
+ * too and everything is signed. */
+static void test_a_masked_chip_id_matches_nothing(void **state) {
+    (void)state;
+    uint8_t report[BB_SNP_REPORT_SIZE], data[64] = {0};
+    struct bb_sim *sim = NULL;
+    struct bb_policy *policy = NULL;
+    struct bb_sim_certs made;
+    struct bb_expectation none = {0};
+    char *json = NULL;
+    assert_int_equal(bb_sim_open(kept_folder(), &sim, NULL), BB_OK);
+    assert_int_equal(bb_sim_policy(sim, &json, NULL), BB_OK);
+    assert_int_equal(bb_policy_parse(bb_span_str(json), &policy, NULL), BB_OK);
+    for (int masked = 0; masked < 2; masked++) {
+        struct bb_result result;
+        bb_sim_config(sim)->has_chip_id = true;
+        memset(bb_sim_config(sim)->chip_id, masked != 0 ? 0 : 7, 64);
+        assert_int_equal(bb_sim_sign(sim, data, NULL, report, NULL), BB_OK);
+        assert_int_equal(bb_sim_certs(sim, NULL, &made, NULL), BB_OK);
+        struct bb_span certs[] = {made.vek, made.ask, made.ark};
+        struct bb_collateral collateral = {certs, 3, &made.crl, 1};
+        enum bb_status status = bb_appraise_snp(BB_SPAN_OF(report), &collateral, policy,
+                                                (int64_t)time(NULL), &none, 0, &result);
+        assert_int_equal(status, masked != 0 ? BB_CERTIFICATE_CHAIN_INVALID : BB_OK);
+        if (masked != 0)
+            assert_string_equal(result.checks[BB_CHECK_COLLATERAL].found, "another chip");
+        assert_int_equal(result.checks[BB_CHECK_SIGNATURE].outcome, BB_OUTCOME_PASSED);
+    }
+    bb_policy_free(policy);
+    bb_sim_free(sim);
+    free(json);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defect_table),
@@ -326,6 +359,7 @@ int main(void) {
         cmocka_unit_test(test_throttle_and_latency),
         cmocka_unit_test(test_processes_share_one_signer),
         cmocka_unit_test(test_defects_fail_their_check),
+        cmocka_unit_test(test_a_masked_chip_id_matches_nothing),
     };
     return cmocka_run_group_tests_name("sim", tests, NULL, NULL);
 }

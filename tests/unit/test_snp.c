@@ -184,6 +184,48 @@ static void test_flips_give_their_class(void **state) {
     json_decref(rows);
 }
 
+static const json_t *row_of(const json_t *rows, const char *file) {
+    for (size_t i = 0; i < json_array_size(rows); i++)
+        if (strcmp(row_text(json_array_get(rows, i), "file"), file) == 0)
+            return json_array_get(rows, i);
+    fail_msg("%s is not in the manifest", file);
+    return NULL;
+}
+
+/* r and s outside 0 < r, s < n, in the report's little-endian form. */
+static void test_signatures_out_of_range(void **state) {
+    (void)state;
+    static const uint8_t order[48] = {0x73, 0x29, 0xc5, 0xcc, 0x6a, 0x19, 0xec, 0xec, 0x7a, 0xa7,
+                                      0xb0, 0x48, 0xb2, 0x0d, 0x1a, 0x58, 0xdf, 0x2d, 0x37, 0xf4,
+                                      0x81, 0x4d, 0x63, 0xc7, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+                                      0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+                                      0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+    static const char name[] = "snp/report/v5-turin-vcek-gcp-3f44a09b.bin";
+    static struct vector_file report;
+    static struct certs_of_row certs;
+    json_t *rows = vectors_manifest();
+    const json_t *row = row_of(rows, name);
+    struct bb_policy *policy = lenient();
+    struct bb_snp_certs *set = NULL;
+    read_related(row, &certs);
+    assert_int_equal(bb_snp_certs_new(certs.span, certs.n, NULL, 0, &set, NULL), BB_OK);
+    for (unsigned which = 1; which < 4; which++) { /* r, s, both */
+        for (int zeroed = 0; zeroed < 2; zeroed++) {
+            assert_true(vector_read(name, &report));
+            for (unsigned part = 0; part < 2; part++) {
+                uint8_t *at = report.data + 0x2a0 + (size_t)part * 72;
+                for (size_t k = 0; (which >> part & 1) != 0 && k < sizeof order; k++)
+                    at[k] = zeroed != 0 ? 0 : order[k];
+            }
+            assert_int_equal(judge(report.data, report.len, set, policy, row_time(row)),
+                             BB_REPORT_SIGNATURE_INVALID);
+        }
+    }
+    bb_snp_certs_free(set);
+    bb_policy_free(policy);
+    json_decref(rows);
+}
+
 static void test_flip_table_covers_every_byte(void **state) {
     (void)state;
     size_t at = 0;
@@ -253,6 +295,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_flip_table_covers_every_byte),
         cmocka_unit_test(test_flips_give_their_class),
+        cmocka_unit_test(test_signatures_out_of_range),
         cmocka_unit_test(test_certificate_table),
         cmocka_unit_test(test_products),
         cmocka_unit_test(test_a_result_without_every_check_refuses),
