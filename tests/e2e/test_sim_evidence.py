@@ -65,6 +65,30 @@ def permission(folder):
         case(f"policy key {key} refused by name", got == "UsageError" and key in result["error"], got)
 
 
+def crowds(folder):
+    """Certificates that fit stand among those that do not, in either order: the best path is found,
+    and a CRL that revokes counts beside one that does not."""
+    policy = folder / "policy.json"
+    sets = {}
+    for defect in ("honest", "wrong-chip", "wrong-tcb-cert", "wrong-issuer", "expired", "amd-names-root",
+                   "revoked", "crl-expired"):
+        sets[defect] = folder / f"set-{defect}"
+        blindbox("sim", "report", "--dir", folder / "sim", "--report-data", DATA, "-o", folder / "report.bin",
+                 "--certs-out", sets[defect], *([] if defect == "honest" else ["--defect", defect]))
+    blindbox("sim", "report", "--dir", folder / "sim", "--report-data", DATA, "-o", folder / "report.bin")
+    unfit = ["wrong-chip", "wrong-tcb-cert", "wrong-issuer", "expired", "amd-names-root"]
+    rows = [("all", [*unfit, "honest", "crl-expired"], None, None),
+            ("revoked too", ["honest", "revoked"], "CertificateRevoked", "crl"),
+            ("two that fit no report", ["wrong-chip", "wrong-tcb-cert"], "CertificateChainInvalid", "collateral"),
+            ("one that fits and is not signed", ["wrong-chip", "wrong-issuer"], "CertificateChainInvalid", "chain"),
+            ("one that fits and is expired", ["wrong-issuer", "expired"], "CollateralUnavailable", "validity")]
+    for label, names, want, check in rows:
+        for order in (names, names[::-1]):
+            certs = [a for name in order for a in ("--certs", sets[name])]
+            got, first, _ = verify(folder / "report.bin", certs, policy)
+            case(f"certificates: {label}, {order[0]} first", (got, first) == (want, check), f"{got} at {first}")
+
+
 def command(folder):
     """What `sim` takes, and what it leaves in its folders."""
     sim = folder / "sim"
@@ -90,6 +114,7 @@ def main():
         variants(folder)
         defects(folder)
         permission(folder)
+        crowds(folder)
         command(folder)
     return 1 if common.failed else 0
 
