@@ -36,15 +36,20 @@ static bool debug_allowed(const struct bb_policy *p) { return p->guest.debug_all
 static bool migration_allowed(const struct bb_policy *p) { return p->guest.migration_allowed; }
 static bool other_vmpl(const struct bb_policy *p) { return (p->vmpl & ~1U) != 0; }
 static bool provisional(const struct bb_policy *p) { return p->provisional_allowed; }
-static bool is_empty(const struct bb_policy_digests *list) {
-    return list->given && list->count == 0;
+static bool empty(const struct bb_policy_digests *list) { return list->given && list->count == 0; }
+static bool names_no_product(const struct bb_policy_minimum_tcb *m) {
+    bool any = false;
+    for (int i = 0; i < BB_SNP_PRODUCT_COUNT; i++)
+        any |= m->has_product[i];
+    return m->given && !any;
 }
 static bool nothing_allowed(const struct bb_policy *p) {
     return p->vmpl == 0 || p->products == 0 || p->signers == 0 || p->report_versions == 0 ||
-           p->report_data_forms == 0 || is_empty(&p->measurements) || is_empty(&p->host_data) ||
-           is_empty(&p->id_key_digests) || is_empty(&p->author_key_digests) ||
-           is_empty(&p->config_digests) || is_empty(&p->chip_ids) || is_empty(&p->family_ids) ||
-           is_empty(&p->image_ids) ||
+           p->report_data_forms == 0 ||
+           empty(&p->measurements) || empty(&p->id_key_digests) || empty(&p->author_key_digests) ||
+           empty(&p->host_data) || empty(&p->config_digests) || empty(&p->chip_ids) ||
+           empty(&p->family_ids) || empty(&p->image_ids) || names_no_product(&p->minimum_tcb) ||
+           names_no_product(&p->minimum_launch_tcb) ||
            (p->evidence_given && !p->kind_sev_snp && !p->kind_azure_hcl && !p->kind_simulated);
 }
 

@@ -19,6 +19,9 @@ WARNINGS = {"no minimum_tcb": {}, "names no expected code": {"measurements": Non
             "guest_policy.migration": {"guest_policy": {"migration": True}},
             "vmpl other than 0": {"vmpl": [0, 3]}, "provisional_firmware": {"provisional_firmware": True},
             "an empty list": {"products": []}}
+EMPTY = [{key: []} for key in ("evidence", "vmpl", "signers", "report_versions", "measurements", "id_key_digests",
+                               "author_key_digests", "host_data", "config_digests", "chip_ids", "family_ids",
+                               "image_ids")] + [{"minimum_tcb": {}}, {"minimum_launch_tcb": {}}]
 
 
 def write(path, value):
@@ -38,6 +41,10 @@ def lint(folder):
         warnings = json.loads(blindbox("policy", "lint", file, "--json").stdout)["warnings"]
         plain = blindbox("policy", "lint", file)
         case(f"lint warns: {text}", any(text in w for w in warnings) and text in plain.stderr, str(warnings))
+    for change in EMPTY:
+        file = write(folder / "p.json", {**quiet, **change})
+        warnings = json.loads(blindbox("policy", "lint", file, "--json").stdout)["warnings"]
+        case(f"lint warns: {change}", any("an empty list" in w for w in warnings), str(warnings))
     for change, key in (({"pcrs": {}}, "pcrs"), ({"colour": 1}, "colour"), ({"vmpl": [9]}, "vmpl")):
         done = blindbox("policy", "lint", write(folder / "p.json", {**CODE, **change}), "--json", check=False)
         found = json.loads(done.stdout)

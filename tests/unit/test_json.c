@@ -3,7 +3,7 @@
 
 #include "codec/json.h"
 
-enum { MAX = 256 };
+enum { MAX = 256, DEPTH_ROOM = 512 };
 
 static const struct {
     const char *text, *why;
@@ -56,29 +56,40 @@ static void test_bytes_after_a_nul_are_seen(void **state) {
     assert_null(out);
 }
 
-/* {"a":{"a":...}} or [..] inside, `depth` brackets in all. */
-static size_t nested(char *text, unsigned depth, bool arrays) {
-    char *at = text;
+/* {"a":{"a":...}}, `depth` brackets in all. */
+static size_t nested(char *text, unsigned depth) {
+    static const char open[] = "{\"a\":";
+    struct bb_writer w = bb_writer(text, DEPTH_ROOM);
+    for (unsigned i = 1; i < depth; i++)
+        bb_write_bytes(&w, BB_SPAN_LIT(open));
+    bb_write_u8(&w, '{');
     for (unsigned i = 0; i < depth; i++)
-        at += sprintf(at, i > 0 && arrays ? "[" : i + 1 < depth ? "{\"a\":" : "{");
-    for (unsigned i = depth; i > 0; i--)
-        *at++ = i > 1 && arrays ? ']' : '}';
-    return (size_t)(at - text);
+        bb_write_u8(&w, '}');
+    assert_false(w.failed);
+    return w.len;
 }
 
 static void test_depth(void **state) {
     (void)state;
-    char text[64 * 8];
+    char text[DEPTH_ROOM];
     for (unsigned depth = BB_JSON_DEPTH_MAX - 1; depth <= BB_JSON_DEPTH_MAX + 1; depth++) {
         struct bb_error err = {0};
         json_t *out = NULL;
-        struct bb_span in = bb_span(text, nested(text, depth, false));
+        struct bb_span in = bb_span(text, nested(text, depth));
         bool good = bb_json_parse_object(in, sizeof text, "policy", &out, &err) == BB_OK;
         assert_int_equal(good, depth <= BB_JSON_DEPTH_MAX);
         if (!good)
             assert_string_equal(err.expected, "at most 16 levels");
         json_decref(out);
     }
+    json_t *out = NULL; /* arrays count as objects do */
+    assert_int_equal(bb_json_parse_object(BB_SPAN_LIT("{\"a\":[[[[[[[[[[[[[[[[0]]]]]]]]]]]]]]]]}"),
+                                          MAX, "policy", &out, NULL),
+                     BB_USAGE);
+    assert_int_equal(bb_json_parse_object(BB_SPAN_LIT("{\"a\":[[[[[[[[[[[[[[[0]]]]]]]]]]]]]]]}"),
+                                          MAX, "policy", &out, NULL),
+                     BB_OK);
+    json_decref(out);
 }
 
 /* Brackets in strings, and behind an escaped quote, are no levels. */

@@ -64,7 +64,7 @@ static void test_every_flip_of_a_proof_changes_the_root(void **state) {
     memcpy(leaf, tree + (size_t)INDEX * BB_MERKLE_NODE, sizeof leaf);
     bb_merkle_path(tree, DEPTH, INDEX, path);
     for (size_t bit = 0; bit < (sizeof path + sizeof leaf) * 8; bit++) {
-        uint8_t *at = bit / 8 < sizeof path ? path + bit / 8 : leaf + bit / 8 - sizeof path;
+        uint8_t *at = bit / 8 < sizeof path ? path + bit / 8 : leaf + (bit / 8 - sizeof path);
         *at ^= (uint8_t)(1U << bit % 8);
         assert_true(bb_merkle_root_from_path(leaf, INDEX, DEPTH, BB_SPAN_OF(path), root));
         assert_memory_not_equal(root, top, sizeof root);

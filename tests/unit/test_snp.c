@@ -184,6 +184,40 @@ static void test_flips_give_their_class(void **state) {
     json_decref(rows);
 }
 
+/* Reports of which no certificate is known: no change of theirs leads anywhere either. */
+static void test_reports_without_certificates(void **state) {
+    (void)state;
+    json_t *rows = vectors_manifest();
+    struct bb_policy *policy = lenient();
+    static struct vector_file report;
+    struct bb_snp_certs *none = NULL;
+    size_t i = 0, done = 0;
+    json_t *row = NULL;
+    assert_int_equal(bb_snp_certs_new(NULL, 0, NULL, 0, &none, NULL), BB_OK);
+    json_array_foreach(rows, i, row) {
+        if (strcmp(row_text(row, "kind"), "snp-report") != 0 || row_time(row) >= 0)
+            continue;
+        assert_true(vector_read(row_text(row, "file"), &report));
+        assert_int_equal(judge(report.data, report.len, none, policy, 0),
+                         bb_status_from_name(row_text(row, "class")));
+        for (size_t bit = 0; bit < report.len * 8; bit++) {
+            report.data[bit / 8] ^= (uint8_t)(1U << bit % 8);
+            enum bb_status got = judge(report.data, report.len, none, policy, 0);
+            report.data[bit / 8] ^= (uint8_t)(1U << bit % 8);
+            if (got != BB_COLLATERAL_UNAVAILABLE && got != BB_MALFORMED_EVIDENCE &&
+                got != BB_UNSUPPORTED_EVIDENCE)
+                fail_msg("%s: bit %zu: %s", row_text(row, "file"), bit, bb_status_name(got));
+        }
+        for (size_t len = 0; len < report.len; len++)
+            assert_int_equal(judge(report.data, len, none, policy, 0), BB_MALFORMED_EVIDENCE);
+        done++;
+    }
+    assert_true(done > 0);
+    bb_snp_certs_free(none);
+    bb_policy_free(policy);
+    json_decref(rows);
+}
+
 static const json_t *row_of(const json_t *rows, const char *file) {
     for (size_t i = 0; i < json_array_size(rows); i++)
         if (strcmp(row_text(json_array_get(rows, i), "file"), file) == 0)
@@ -295,6 +329,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_flip_table_covers_every_byte),
         cmocka_unit_test(test_flips_give_their_class),
+        cmocka_unit_test(test_reports_without_certificates),
         cmocka_unit_test(test_signatures_out_of_range),
         cmocka_unit_test(test_certificate_table),
         cmocka_unit_test(test_products),
