@@ -5,7 +5,8 @@
 #include "attester/sim/store.h"
 #include "base/hex.h"
 #include "crypto/issue.h"
-#include "evidence/snp/vek.h"
+#include "evidence/snp/chain.h"
+#include "evidence/snp/roots.h"
 
 #define ARC "2b060104019c7801"
 #define H8 "0102030405060708"
@@ -34,7 +35,7 @@ static const struct ext vlek[EXTS] = {{"01", "020100"},     {"02", MILAN},      
                                       {"0306", "020100"},   {"0307", "020100"}, {"0303", "020118"},
                                       {"0308", "020200d9"}, {"05", CSP}};
 
-static struct bb_key *ca_key, *p384_key, *p256_key;
+static struct bb_key *ark_key, *ca_key, *p384_key, *p256_key;
 
 /* The RSA key is made once for all tests, beside the build. */
 static int make_keys(void **state) {
@@ -44,6 +45,7 @@ static int make_keys(void **state) {
     const char *build = getenv("BLINDBOX_BUILD");
     (void)snprintf(dir, sizeof dir, "%s/../build/test-sim", build == NULL ? "build" : build);
     return bb_sim_store_open(&store, dir, NULL) == BB_OK &&
+                   bb_sim_store_key(&store, "ark.key", BB_KEY_RSA4096, &ark_key, NULL) == BB_OK &&
                    bb_sim_store_key(&store, "ask.key", BB_KEY_RSA4096, &ca_key, NULL) == BB_OK &&
                    bb_key_generate(BB_KEY_P384, &p384_key, NULL) == BB_OK &&
                    bb_key_generate(BB_KEY_P256, &p256_key, NULL) == BB_OK
@@ -53,6 +55,7 @@ static int make_keys(void **state) {
 
 static int free_keys(void **state) {
     (void)state;
+    bb_key_free(ark_key);
     bb_key_free(ca_key);
     bb_key_free(p384_key);
     bb_key_free(p256_key);
@@ -276,12 +279,67 @@ static void test_what_is_read(void **state) {
     }
 }
 
+static struct bb_span authority(enum bb_issue_profile profile, const char *o, const char *cn,
+                                const struct bb_key *key, const char *issuer_o, const char *issuer,
+                                uint8_t out[4096]) {
+    struct bb_issue_cert spec = {.profile = profile,
+                                 .subject = {o, cn},
+                                 .issuer = {issuer_o, issuer},
+                                 .not_after = 2000000000};
+    size_t len = 0;
+    assert_int_equal(bb_issue_cert(&spec, key, ark_key, out, 4096, &len, NULL), BB_OK);
+    return bb_span(out, len);
+}
+
+/* A root is the simulator's by its organisation, and counts only if it is listed and named for the
+ * product; nobody else's root counts at all. */
+static void test_whose_root(void **state) {
+    (void)state;
+    static uint8_t ask_der[4096], ark_der[4096];
+    static const char sim[] = BB_SNP_SIMULATOR_O, amd[] = "Advanced Micro Devices";
+    static const struct {
+        const char *o, *cn;
+        bool listed;
+        enum bb_snp_root_trust trust;
+    } roots[] = {{sim, "ARK-Milan", true, BB_SNP_ROOT_SIMULATED},
+                 {sim, "ARK-Milan", false, BB_SNP_ROOT_SIMULATOR},
+                 {sim, "ARK-Genoa", true, BB_SNP_ROOT_SIMULATOR},
+                 {sim, "ARK-", true, BB_SNP_ROOT_SIMULATOR},
+                 {amd, "ARK-Milan", true, BB_SNP_ROOT_UNKNOWN},
+                 {"", "ARK-Milan", true, BB_SNP_ROOT_UNKNOWN}};
+    for (size_t i = 0; i < sizeof roots / sizeof roots[0]; i++) {
+        struct shape shape = shape_of(milan, milan);
+        struct bb_cert *vek = issue(&shape), *root = NULL;
+        struct bb_span ark = authority(BB_ISSUE_ROOT, roots[i].o, roots[i].cn, ark_key, roots[i].o,
+                                       roots[i].cn, ark_der);
+        struct bb_span certs[] = {
+            bb_cert_der(vek),
+            authority(BB_ISSUE_CA, "Test", "SEV-Milan", ca_key, roots[i].o, roots[i].cn, ask_der),
+            ark};
+        uint8_t hashes[64] = {0};
+        struct bb_snp_certs *set = NULL;
+        struct bb_snp_path path;
+        assert_int_equal(bb_cert_parse(ark, &root, NULL), BB_OK);
+        if (roots[i].listed) /* the second of two */
+            memcpy(hashes + 32, bb_cert_spki_sha256(root), 32);
+        struct bb_snp_need need = {
+            .signer = BB_SNP_SIGNER_VCEK, .simulated_roots = hashes, .n_simulated_roots = 2};
+        assert_int_equal(bb_snp_certs_new(certs, 3, NULL, 0, &set, NULL), BB_OK);
+        bb_snp_certs_choose(set, &need, &path);
+        assert_true(path.fit.readable && path.vek_signed && path.ask_signed);
+        if (path.root != roots[i].trust)
+            fail_msg("row %zu: %d", i, (int)path.root);
+        bb_snp_certs_free(set);
+        bb_cert_free(root);
+        bb_cert_free(vek);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_each_extension),
-        cmocka_unit_test(test_extensions_too_many),
-        cmocka_unit_test(test_names_and_keys),
-        cmocka_unit_test(test_what_is_read),
+        cmocka_unit_test(test_each_extension), cmocka_unit_test(test_extensions_too_many),
+        cmocka_unit_test(test_names_and_keys), cmocka_unit_test(test_what_is_read),
+        cmocka_unit_test(test_whose_root),
     };
     return cmocka_run_group_tests_name("vek", tests, make_keys, free_keys);
 }
