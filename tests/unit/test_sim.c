@@ -277,30 +277,25 @@ static const char *kept_folder(void) {
     return dir;
 }
 
-static void judge_defect(const struct bb_sim_defect *defect, const struct bb_policy *policy) {
+/* Class and first failed check of honest or defective evidence. */
+static enum bb_status judge(const char *defect, const struct bb_policy *policy,
+                            const struct bb_expectation *expect, struct bb_result *result) {
+    static const uint8_t data[64] = {0x5a};
     struct bb_attester *attester = NULL;
     struct bb_attestation made;
-    struct bb_result result;
     struct bb_error err = {0};
-    struct bb_expectation expect = {.has_report_data = true, .report_data = {0x5a}};
-    if (bb_attester_sim_new(kept_folder(), defect == NULL ? NULL : defect->name, &attester, &err) !=
-            BB_OK ||
-        bb_attester_get(attester, expect.report_data, &made, &err) != BB_OK)
+    if (bb_attester_sim_new(kept_folder(), defect, &attester, &err) != BB_OK ||
+        bb_attester_get(attester, data, &made, &err) != BB_OK)
         fail_msg("%s", err.text);
     struct bb_span certs[] = {made.vek, made.ask, made.ark};
     struct bb_collateral collateral = {certs, 3, &made.crl, made.crl.len > 0 ? 1 : 0};
     enum bb_status status = bb_appraise_snp(bb_span(made.report, made.report_len), &collateral,
-                                            policy, (int64_t)time(NULL), &expect, 0, &result);
+                                            policy, (int64_t)time(NULL), expect, 0, result);
     bb_attester_free(attester);
-    if (status != (defect == NULL ? BB_OK : defect->file))
-        fail_msg("%s: %s", defect == NULL ? "honest" : defect->name, bb_status_name(status));
-    if (defect != NULL)
-        assert_string_equal(bb_check_name(result.first_failed), defect->check);
+    return status;
 }
 
-/* Each defect fails the very check that the table names, and the honest report none. */
-static void test_defects_fail_their_check(void **state) {
-    (void)state;
+static struct bb_policy *own_policy(void) {
     struct bb_sim *sim = NULL;
     struct bb_policy *policy = NULL;
     struct bb_error err = {0};
@@ -308,12 +303,49 @@ static void test_defects_fail_their_check(void **state) {
     if (bb_sim_open(kept_folder(), &sim, &err) != BB_OK || bb_sim_policy(sim, &json, &err) != BB_OK)
         fail_msg("%s", err.text);
     assert_int_equal(bb_policy_parse(bb_span_str(json), &policy, NULL), BB_OK);
-    judge_defect(NULL, policy);
-    for (size_t i = 0; i < BB_SIM_DEFECT_COUNT - 1; i++)
-        judge_defect(bb_sim_defect_at(i), policy);
-    bb_policy_free(policy);
     bb_sim_free(sim);
     free(json);
+    return policy;
+}
+
+/* Each defect fails the very check that the table names, in a file and on a connection. */
+static void test_defects_fail_their_check(void **state) {
+    (void)state;
+    struct bb_policy *policy = own_policy();
+    for (int connection = 0; connection < 2; connection++) {
+        struct bb_expectation expect = {.on_connection = connection != 0,
+                                        .has_report_data = true,
+                                        .report_data = {0x5a},
+                                        .kind = connection != 0 ? BB_KIND_SIMULATED : 0};
+        struct bb_result result;
+        assert_int_equal(judge(NULL, policy, &expect, &result), BB_OK);
+        const struct bb_sim_defect *d = NULL;
+        for (size_t i = 0; (d = bb_sim_defect_at(i)) != NULL; i++) {
+            enum bb_status status = judge(d->name, policy, &expect, &result);
+            if (status != (connection != 0 ? d->connection : d->file) ||
+                strcmp(bb_check_name(result.first_failed), d->check) != 0)
+                fail_msg("%s: %s at %s", d->name, bb_status_name(status),
+                         bb_check_name(result.first_failed));
+        }
+    }
+    bb_policy_free(policy);
+}
+
+/* On a connection a binding that was not made, or another kind than the peer stated, refuses. */
+static void test_a_connection_asks_for_more(void **state) {
+    (void)state;
+    struct bb_policy *policy = own_policy();
+    struct bb_result result;
+    struct bb_expectation expect = {.on_connection = true, .kind = BB_KIND_SIMULATED};
+    assert_int_equal(judge(NULL, policy, &expect, &result), BB_INTERNAL);
+    assert_int_equal(result.first_failed, BB_CHECK_REPORT_DATA);
+    expect = (struct bb_expectation){.on_connection = true,
+                                     .has_report_data = true,
+                                     .report_data = {0x5a},
+                                     .kind = BB_KIND_SEV_SNP};
+    assert_int_equal(judge(NULL, policy, &expect, &result), BB_SIMULATED_TEE);
+    assert_int_equal(result.first_failed, BB_CHECK_ROOT);
+    bb_policy_free(policy);
 }
 
 /* A chip id of zeros (the host masked it) is no wildcard, not even where the certificate has zeros
@@ -322,13 +354,10 @@ static void test_a_masked_chip_id_matches_nothing(void **state) {
     (void)state;
     uint8_t report[BB_SNP_REPORT_SIZE], data[64] = {0};
     struct bb_sim *sim = NULL;
-    struct bb_policy *policy = NULL;
+    struct bb_policy *policy = own_policy();
     struct bb_sim_certs made;
     struct bb_expectation none = {0};
-    char *json = NULL;
     assert_int_equal(bb_sim_open(kept_folder(), &sim, NULL), BB_OK);
-    assert_int_equal(bb_sim_policy(sim, &json, NULL), BB_OK);
-    assert_int_equal(bb_policy_parse(bb_span_str(json), &policy, NULL), BB_OK);
     for (int masked = 0; masked < 2; masked++) {
         struct bb_result result;
         bb_sim_config(sim)->has_chip_id = true;
@@ -346,7 +375,6 @@ static void test_a_masked_chip_id_matches_nothing(void **state) {
     }
     bb_policy_free(policy);
     bb_sim_free(sim);
-    free(json);
 }
 
 int main(void) {
@@ -359,6 +387,7 @@ int main(void) {
         cmocka_unit_test(test_throttle_and_latency),
         cmocka_unit_test(test_processes_share_one_signer),
         cmocka_unit_test(test_defects_fail_their_check),
+        cmocka_unit_test(test_a_connection_asks_for_more),
         cmocka_unit_test(test_a_masked_chip_id_matches_nothing),
     };
     return cmocka_run_group_tests_name("sim", tests, NULL, NULL);

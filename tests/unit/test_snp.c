@@ -297,10 +297,16 @@ static void test_products(void **state) {
     static const struct {
         uint8_t family, model;
         enum bb_snp_product product;
-    } rows[] = {{0x19, 0x01, BB_SNP_PRODUCT_MILAN},   {0x19, 0x11, BB_SNP_PRODUCT_GENOA},
-                {0x19, 0xa0, BB_SNP_PRODUCT_GENOA},   {0x1a, 0x02, BB_SNP_PRODUCT_TURIN},
-                {0x1a, 0x11, BB_SNP_PRODUCT_TURIN},   {0x1a, 0x50, BB_SNP_PRODUCT_UNKNOWN},
-                {0x19, 0x20, BB_SNP_PRODUCT_UNKNOWN}, {0, 0, BB_SNP_PRODUCT_UNKNOWN}};
+    } rows[] = {{0x19, 0x00, BB_SNP_PRODUCT_MILAN},   {0x19, 0x01, BB_SNP_PRODUCT_MILAN},
+                {0x19, 0x0f, BB_SNP_PRODUCT_MILAN},   {0x19, 0x10, BB_SNP_PRODUCT_GENOA},
+                {0x19, 0x11, BB_SNP_PRODUCT_GENOA},   {0x19, 0x1f, BB_SNP_PRODUCT_GENOA},
+                {0x19, 0x20, BB_SNP_PRODUCT_UNKNOWN}, {0x19, 0x9f, BB_SNP_PRODUCT_UNKNOWN},
+                {0x19, 0xa0, BB_SNP_PRODUCT_GENOA},   {0x19, 0xaf, BB_SNP_PRODUCT_GENOA},
+                {0x19, 0xb0, BB_SNP_PRODUCT_UNKNOWN}, {0x1a, 0x00, BB_SNP_PRODUCT_TURIN},
+                {0x1a, 0x02, BB_SNP_PRODUCT_TURIN},   {0x1a, 0x11, BB_SNP_PRODUCT_TURIN},
+                {0x1a, 0x12, BB_SNP_PRODUCT_UNKNOWN}, {0x1a, 0x50, BB_SNP_PRODUCT_UNKNOWN},
+                {0x18, 0x01, BB_SNP_PRODUCT_UNKNOWN}, {0x1b, 0x02, BB_SNP_PRODUCT_UNKNOWN},
+                {0, 0, BB_SNP_PRODUCT_UNKNOWN}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         assert_int_equal(bb_snp_product_from_cpuid(rows[i].family, rows[i].model), rows[i].product);
     assert_int_equal(bb_snp_tcb_index(BB_SNP_PRODUCT_MILAN, BB_SNP_TCB_SNP), 6);
