@@ -8,7 +8,7 @@ import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = os.environ.get("BLINDBOX", str(ROOT / "build" / "blindbox"))
-KEYS = ROOT / "build" / "test-sim"
+KEYS = pathlib.Path(os.environ.get("BLINDBOX_TEST_KEYS", ROOT / "build" / "test-sim"))
 DATA = "5a" * 64
 failed = 0
 
@@ -19,10 +19,11 @@ def case(name, good, why=""):
     print(f"ok {name}" if good else f"FAIL {name}: {why}", flush=True)
 
 
-def blindbox(*arguments, check=True, **more):
-    done = subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True, timeout=120, **more)
+def blindbox(*arguments, check=True, timeout=120, env=None, **more):
+    done = subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True,
+                          timeout=timeout, env={**os.environ, **(env or {})}, **more)
     if check and done.returncode != 0:
-        raise RuntimeError(f"{arguments}: {done.stderr}")
+        raise RuntimeError(f"{arguments}: exit {done.returncode}: {done.stderr}")
     return done
 
 

@@ -13,20 +13,12 @@ import tempfile
 import threading
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-PROGRAM = os.environ.get("BLINDBOX", str(ROOT / "build" / "blindbox"))
+import common
+from common import PROGRAM, ROOT, blindbox, case, simulator  # noqa: F401  the tests' names for them
+
 BUILD = pathlib.Path(os.environ.get("BLINDBOX_BUILD", ROOT / "build"))
-KEYS = pathlib.Path(os.environ.get("BLINDBOX_TEST_KEYS", ROOT / "build" / "test-sim"))  # shared by all builds
 FULL = os.environ.get("BLINDBOX_FULL") == "1"  # the long variants too
 SANITIZED = b"__asan_init" in (BUILD / "libexec" / "blindbox-net").read_bytes()
-failed = 0
-
-
-def case(name, good, why=""):
-    """One line of result for the runner."""
-    global failed
-    failed += 0 if good else 1
-    print(f"ok {name}" if good else f"FAIL {name}: {why}", flush=True)
 
 
 def skip(name, why):
@@ -281,17 +273,9 @@ class World:
         self.folder = pathlib.Path(self.temporary.name)
         self.sim = self.folder / "sim"
         self.policy = self.folder / "policy.json"
-        self.make_keys()
+        simulator(self.folder)
         blindbox("sim", "init", "--dir", self.sim, "--latency-ms", latency_ms, "--policy-out",
                  self.policy, *sim_options)
-
-    def make_keys(self):
-        blindbox("sim", "report", "--dir", KEYS, "-o", os.devnull, "--certs-out", self.folder / "warm")
-        blindbox("sim", "report", "--dir", KEYS, "--defect", "amd-names-root", "-o", os.devnull,
-                 "--certs-out", self.folder / "warm")
-        self.sim.mkdir(mode=0o700)
-        for key in KEYS.glob("*.key"):
-            shutil.copy2(key, self.sim / key.name)
 
     def policy_with(self, remove=(), **change):
         """A copy of the policy with keys removed or changed."""
@@ -314,4 +298,4 @@ class World:
 
 
 def finish():
-    sys.exit(1 if failed else 0)
+    sys.exit(1 if common.failed else 0)
