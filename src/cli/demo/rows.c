@@ -1,0 +1,83 @@
+#include "cli/demo/rows.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static const struct bb_demo_row rows[] = {
+    /* The TEE is real, and not as the policy wants it. */
+    {"debug", "VM in debug mode", BB_DEMO_DEFECT, "debug", BB_DEBUG_MODE, 5, "debug"},
+    {"measurement", "another image was started", BB_DEMO_DEFECT, "measurement",
+     BB_MEASUREMENT_MISMATCH, 5, "measurement"},
+    {"host-data", "another container policy", BB_DEMO_DEFECT, "host-data", BB_INVALID_ENCLAVE_CODE,
+     5, "host-data"},
+    {"nonce", "report for another nonce", BB_DEMO_FILE, NULL, BB_FALSE_ATTESTATION_REPORT, 6,
+     "report-data"},
+    {"not-snp", "evidence is no SNP report", BB_DEMO_DEFECT, "not-snp", BB_NOT_AN_ENCLAVE, 7,
+     "format"},
+    {"old-tcb", "old firmware", BB_DEMO_DEFECT, "tcb", BB_TCB_TOO_OLD, 5, "minimum-tcb"},
+    {"provisional", "firmware can be rolled back", BB_DEMO_DEFECT, "provisional",
+     BB_PROVISIONAL_FIRMWARE, 5, "provisional"},
+    {"vmpl", "report made at VMPL 2", BB_DEMO_DEFECT, "vmpl", BB_GUEST_POLICY_REJECTED, 5, "vmpl"},
+    {"migration", "VM may be migrated", BB_DEMO_DEFECT, "migration", BB_GUEST_POLICY_REJECTED, 5,
+     "guest-policy"},
+    /* The evidence is not the hardware's. */
+    {"forged-signature", "report altered after signing", BB_DEMO_DEFECT, "forged-signature",
+     BB_REPORT_SIGNATURE_INVALID, 2, "signature"},
+    {"self-made-root", "self-made root, AMD's names", BB_DEMO_DEFECT, "amd-names-root",
+     BB_CERTIFICATE_CHAIN_INVALID, 2, "root"},
+    {"revoked", "revoked certificate", BB_DEMO_DEFECT, "revoked", BB_CERTIFICATE_REVOKED, 2, "crl"},
+    /* Somebody stands in between. */
+    {"replay", "another connection's evidence", BB_DEMO_REPLAY, NULL, BB_CHANNEL_BINDING_MISMATCH,
+     6, "report-data"},
+    {"relay", "man in the middle with the key", BB_DEMO_RELAY, NULL, BB_CHANNEL_BINDING_MISMATCH, 6,
+     "report-data"},
+    {"plain-tls", "plain TLS server", BB_DEMO_TLS, NULL, BB_ATTESTATION_REFUSED, 6, "ALPN"},
+    {"other-alpn", "server for another protocol", BB_DEMO_TLS, "http/1.1", BB_ATTESTATION_REFUSED,
+     6, "TLS"},
+    /* The policy does not allow it. */
+    {"no-permission", "simulated TEE, not allowed", BB_DEMO_POLICY, "allow_simulated",
+     BB_SIMULATED_TEE, 9, "root"},
+    {"no-expected-code", "policy names no expected code", BB_DEMO_POLICY, "measurements",
+     BB_MISSING_REFERENCE_VALUES, 5, "expected-code"},
+};
+enum { N_ROWS = sizeof rows / sizeof rows[0] };
+
+const struct bb_demo_row *bb_demo_row(size_t i) { return i < N_ROWS ? &rows[i] : NULL; }
+size_t bb_demo_row_count(void) { return N_ROWS; }
+
+void bb_demo_expected_text(const struct bb_demo_row *row, char *out, size_t cap) {
+    bb_status_message(row->status, out, cap);
+}
+
+static bool says(char *why, size_t cap, const char *what, const char *expected, const char *got) {
+    (void)snprintf(why, cap, "%s: expected %s, got %s", what, expected, got);
+    return false;
+}
+
+static bool says_number(char *why, size_t cap, const char *what, int64_t expected, int64_t got) {
+    (void)snprintf(why, cap, "%s: expected %" PRId64 ", got %" PRId64, what, expected, got);
+    return false;
+}
+
+bool bb_demo_matches(const struct bb_demo_row *row, const struct bb_demo_outcome *got, char *why,
+                     size_t cap) {
+    char text[BB_TEXT_MAX];
+    bb_demo_expected_text(row, text, sizeof text);
+    if (got->control_failed)
+        return says(why, cap, "control", "accepted without the trouble", "refused");
+    if (got->status != row->status)
+        return says(why, cap, "class", bb_status_name(row->status), bb_status_name(got->status));
+    if (got->exit != row->exit)
+        return says_number(why, cap, "exit", row->exit, got->exit);
+    if (strcmp(got->field, row->field) != 0)
+        return says(why, cap, "field", row->field, got->field);
+    if (strcmp(got->text, text) != 0)
+        return says(why, cap, "text", text, got->text);
+    if (got->app_bytes != 0)
+        return says_number(why, cap, "application bytes", 0, (int64_t)got->app_bytes);
+    if (got->app_connections != 0)
+        return says_number(why, cap, "application connections", 0, (int64_t)got->app_connections);
+    if (cap > 0)
+        why[0] = '\0';
+    return true;
+}
