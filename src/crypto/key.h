@@ -25,7 +25,7 @@ struct bb_span bb_key_spki(const struct bb_key *key);
  * big-endian, 32 or 48 bytes each. */
 BB_MUST_USE enum bb_status bb_key_sign_ecdsa(const struct bb_key *key, struct bb_span message,
                                              uint8_t *rs, size_t rs_len, struct bb_error *err);
-/* The library's own key object (EVP_PKEY *), borrowed: for src/service/tls.c only. */
+/* The library's own key object (EVP_PKEY *), borrowed: for TLS servers only. */
 void *bb_key_native(const struct bb_key *key);
 
 #endif

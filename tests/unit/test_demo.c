@@ -15,7 +15,7 @@ static struct bb_demo_outcome right(const struct bb_demo_row *row) {
 
 static void test_rows_are_whole_and_agree_with_the_failure_table(void **state) {
     (void)state;
-    assert_true(bb_demo_row_count() >= 18);
+    assert_true(bb_demo_row_count() == 18);
     for (size_t i = 0; i < bb_demo_row_count(); i++) {
         const struct bb_demo_row *row = bb_demo_row(i);
         assert_int_not_equal(row->status, BB_OK);

@@ -16,8 +16,9 @@ enum bb_demo_how {
 };
 
 struct bb_demo_row {
-    const char *name;  /* "debug" */
-    const char *title; /* what is wrong, for people */
+    const char *chapter; /* a heading before this row; NULL: the same as before */
+    const char *name;    /* "debug" */
+    const char *title;   /* what is wrong, for people */
     enum bb_demo_how how;
     const char *argument;
     /* What must refuse: class, exit code, and the check or field. */
@@ -37,6 +38,7 @@ struct bb_demo_outcome {
     uint64_t app_bytes;       /* that reached the application, a gateway or a hostile peer */
     uint64_t app_connections; /* that the application saw */
     bool control_failed;      /* without the trouble it was not accepted either: proves nothing */
+    uint64_t control_bytes, control_connections; /* of the control, not counted above */
 };
 
 /* Row `i`, from 0; NULL past the end. */
