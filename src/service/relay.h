@@ -11,9 +11,8 @@
 
 #include "service/tls.h"
 
-#define BB_RELAY_BUFFER                                                                            \
-    16384 /* one TLS record; memory of a connection whose reader has stopped                       \
-           */
+/* One TLS record: memory of a connection whose reader has stopped. */
+#define BB_RELAY_BUFFER 16384
 
 enum bb_relay_state {
     BB_RELAY_RUNNING = 0,

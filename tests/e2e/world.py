@@ -14,7 +14,7 @@ import threading
 import time
 
 import common
-from common import PROGRAM, ROOT, blindbox, case, simulator  # noqa: F401  the tests' names for them
+from common import KEYS, PROGRAM, ROOT, blindbox, case, simulator  # noqa: F401  the tests' names for them
 
 BUILD = pathlib.Path(os.environ.get("BLINDBOX_BUILD", ROOT / "build"))
 FULL = os.environ.get("BLINDBOX_FULL") == "1"  # the long variants too

@@ -3,6 +3,7 @@
 #include "cli/demo/line.h"
 #include "cli/demo/stop.h"
 #include "cli/print_result.h"
+#include "service/address.h"
 #include "service/clock.h"
 #include "service/tls.h"
 
@@ -139,10 +140,15 @@ enum bb_status bb_demo_app_counts(struct bb_demo_app *app, struct bb_demo_counts
 }
 
 int bb_demo_app_main(const char *listen) {
-    struct bb_demo_app app = {0};
+    struct bb_demo_app app = {.probes = 0};
     struct bb_error err = {0};
-    if (bb_demo_app_start(&app, listen, &err) != BB_OK)
+    if (bb_demo_app_start(&app, listen, &err) == BB_OK && !bb_listen_is_local(app.peer.listener))
+        (void)bb_fail(&err, BB_USAGE, "--app", "127.0.0.1:PORT or unix:PATH", listen,
+                      "the demo's application is for this machine only");
+    if (err.status != BB_OK) {
+        bb_demo_peer_stop(&app.peer);
         return bb_error_print(stderr, &err);
+    }
     (void)printf("listening on %s\n", app.peer.address);
     (void)fflush(stdout);
     while (!bb_demo_stopping())

@@ -79,7 +79,8 @@ static void carry(struct bb_demo_own_gateway *g, struct bb_demo_line *line, stru
     struct bb_relay *relay = NULL;
     int up = bb_demo_dial(g->upstream);
     if (up >= 0 && bb_demo_peer_wait(&g->peer, up, BB_IO_WRITE, line->deadline) &&
-        bb_relay_new(line->tls, line->fd, up, rest, bb_span(NULL, 0), &relay, NULL) == BB_OK) {
+        bb_relay_new(line->tls, rest, bb_span(NULL, 0), &relay, NULL) == BB_OK) {
+        bb_relay_attach(relay, up);
         pump(line, relay, up);
         g->peer.app_bytes += bb_relay_from_tls(relay);
     }
