@@ -9,16 +9,34 @@ unsigned bb_batch_depth(size_t n) {
     return depth;
 }
 
+/* Random 32-bit words, some hundred bytes at a time: a call to the generator costs more than its
+ * bytes. */
+struct words {
+    bb_random_fn random;
+    uint8_t raw[256];
+    size_t left; /* bytes at the end of `raw` that are not used yet */
+};
+
+static bool word(struct words *s, uint32_t *out) {
+    if (s->left < sizeof *out) {
+        if (!s->random(s->raw, sizeof s->raw))
+            return false;
+        s->left = sizeof s->raw;
+    }
+    struct bb_reader r = bb_reader(bb_span(s->raw + sizeof s->raw - s->left, sizeof *out));
+    s->left -= sizeof *out;
+    *out = bb_read_u32be(&r);
+    return true;
+}
+
 /* A uniform number below `bound` (1..65536): values of the last, incomplete run of `bound` are
  * drawn again, so that no place is likelier than another. */
-static bool draw(bb_random_fn random, uint32_t bound, uint32_t *out) {
+static bool draw(struct words *s, uint32_t bound, uint32_t *out) {
     const uint32_t limit = UINT32_MAX - UINT32_MAX % bound;
     for (int tries = 0; tries < 64; tries++) {
-        uint8_t raw[4];
-        if (!random(raw, sizeof raw))
+        uint32_t value = 0;
+        if (!word(s, &value))
             return false;
-        struct bb_reader r = bb_reader(BB_SPAN_OF(raw));
-        uint32_t value = bb_read_u32be(&r);
         if (value < limit) {
             *out = value % bound;
             return true;
@@ -29,6 +47,7 @@ static bool draw(bb_random_fn random, uint32_t bound, uint32_t *out) {
 
 /* The first n of a Fisher-Yates shuffle of all places. */
 static bool choose_places(struct bb_batch *b, bb_random_fn random) {
+    struct words words = {.random = random};
     uint32_t width = (uint32_t)1 << b->depth;
     uint32_t *all = malloc(width * sizeof *all);
     bool good = all != NULL;
@@ -36,7 +55,7 @@ static bool choose_places(struct bb_batch *b, bb_random_fn random) {
         all[i] = i;
     for (uint32_t i = 0; good && i < b->n; i++) {
         uint32_t other = 0;
-        good = draw(random, width - i, &other);
+        good = draw(&words, width - i, &other);
         other += i;
         uint32_t place = good ? all[other] : 0;
         if (good) {
