@@ -29,6 +29,7 @@ struct process {
         struct bb_wire_hello hello;
     } in;
     struct bb_wire_batch out;
+    struct bb_wire_proofs proofs;
 };
 
 static bool send_message(const struct process *p, const void *message, size_t len) {
@@ -87,16 +88,31 @@ static bool deny_all(struct process *p, unsigned status, uint64_t retry_ms) {
     return true;
 }
 
+static bool flush_proofs(struct process *p, size_t len) {
+    size_t head = offsetof(struct bb_wire_proofs, places);
+    return p->proofs.n == 0 || send_message(p, &p->proofs, head + len);
+}
+
+/* Many to a message: a datagram for each would cost more than the proof. */
 static bool send_proofs(struct process *p, const struct bb_batch *batch) {
+    struct bb_wire_proofs *m = &p->proofs;
+    size_t path_len = (size_t)batch->depth * BB_MERKLE_NODE, len = 0;
+    m->type = BB_WIRE_PROOFS;
+    m->n = 0;
     for (size_t i = 0; i < p->n; i++) {
-        struct bb_wire_proof m = {.type = BB_WIRE_PROOF,
-                                  .id = p->id[i],
-                                  .path_len = (uint32_t)(batch->depth * BB_MERKLE_NODE)};
-        bb_batch_proof(batch, i, &m.index, m.path);
-        if (!send_message(p, &m, offsetof(struct bb_wire_proof, path) + m.path_len))
-            return false;
+        struct bb_wire_place place = {.id = p->id[i]};
+        if (len + sizeof place + path_len > sizeof m->places) {
+            if (!flush_proofs(p, len))
+                return false;
+            m->n = 0;
+            len = 0;
+        }
+        bb_batch_proof(batch, i, &place.index, m->places + len + sizeof place);
+        memcpy(m->places + len, &place, sizeof place);
+        len += sizeof place + path_len;
+        m->n++;
     }
-    return true;
+    return flush_proofs(p, len);
 }
 
 static bool send_batch(struct process *p, const struct bb_batch *batch,

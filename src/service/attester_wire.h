@@ -8,6 +8,7 @@
 
 #define BB_WIRE_LEAVES_MAX 512 /* leaves of one message: datagram size */
 #define BB_WIRE_EVIDENCE_MAX 65536
+#define BB_WIRE_PROOFS_MAX 16384  /* bytes of proofs in one message */
 #define BB_WIRE_MESSAGE_MAX 98304 /* larger datagrams are a broken peer: memory */
 
 enum bb_wire_type {
@@ -15,7 +16,7 @@ enum bb_wire_type {
     BB_WIRE_READY,     /* attester: kind, binding key */
     BB_WIRE_LEAVES,    /* worker: leaves with the worker's ids */
     BB_WIRE_BATCH,     /* attester: evidence of the batch whose proofs follow */
-    BB_WIRE_PROOF,     /* attester: one leaf's place in the last BATCH */
+    BB_WIRE_PROOFS,    /* attester: some leaves' places in the last BATCH */
     BB_WIRE_DENIED,    /* attester: a leaf gets no evidence, with the status for its client */
 };
 
@@ -57,12 +58,17 @@ struct bb_wire_batch {
     uint8_t cmw[BB_WIRE_EVIDENCE_MAX];
 };
 
-struct bb_wire_proof {
-    uint32_t type;
-    uint32_t index;
+/* One leaf's place: its path, depth * 48 bytes, follows. */
+struct bb_wire_place {
     uint64_t id;
-    uint32_t path_len;
-    uint8_t path[BB_MERKLE_DEPTH_MAX * BB_MERKLE_NODE];
+    uint32_t index;
+    uint32_t reserved; /* zero */
+};
+
+struct bb_wire_proofs {
+    uint32_t type;
+    uint32_t n;
+    uint8_t places[BB_WIRE_PROOFS_MAX]; /* n times place and path */
 };
 
 struct bb_wire_denied {

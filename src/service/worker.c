@@ -46,7 +46,7 @@ struct worker {
         uint32_t type;
         struct bb_wire_ready ready;
         struct bb_wire_batch batch;
-        struct bb_wire_proof proof;
+        struct bb_wire_proofs proofs;
         struct bb_wire_denied denied;
     } in;
 };
@@ -183,24 +183,37 @@ static bool take_batch(struct worker *w, size_t len) {
     return true;
 }
 
-static bool take_proof(struct worker *w, size_t len) {
-    const struct bb_wire_proof *p = &w->in.proof;
-    if (len < offsetof(struct bb_wire_proof, path) || p->path_len > sizeof p->path ||
-        len != offsetof(struct bb_wire_proof, path) + p->path_len)
-        return false;
-    struct bb_conn *c = find(w, p->id);
+static void take_place(struct worker *w, const struct bb_wire_place *place, struct bb_span path) {
+    struct bb_conn *c = find(w, place->id);
     if (c == NULL || bb_conn_leaf(c) == NULL)
-        return true; /* it left meanwhile */
+        return; /* it left meanwhile */
     struct bb_gateway_evidence e = {.kind = w->offer.kind,
                                     .form = w->batch.form,
                                     .flags = (uint16_t)w->batch.flags,
                                     .cmw = bb_span(w->batch.cmw, w->batch.cmw_len),
                                     .config = bb_span(w->hello.config, w->hello.config_len),
                                     .binding_spki = BB_SPAN_OF(w->binding_spki),
-                                    .index = p->index,
+                                    .index = place->index,
                                     .depth = w->batch.depth,
-                                    .path = bb_span(p->path, p->path_len)};
+                                    .path = path};
     bb_conn_answer(c, &e, w->batch.d);
+}
+
+static bool take_proofs(struct worker *w, size_t len) {
+    const struct bb_wire_proofs *m = &w->in.proofs;
+    size_t head = offsetof(struct bb_wire_proofs, places), path_len = 0;
+    if (w->batch.depth > BB_MERKLE_DEPTH_MAX)
+        return false;
+    path_len = (size_t)w->batch.depth * BB_MERKLE_NODE;
+    if (len < head || len > sizeof *m ||
+        (len - head) != m->n * (sizeof(struct bb_wire_place) + path_len))
+        return false;
+    const uint8_t *at = m->places;
+    for (uint32_t i = 0; i < m->n; i++, at += sizeof(struct bb_wire_place) + path_len) {
+        struct bb_wire_place place;
+        memcpy(&place, at, sizeof place);
+        take_place(w, &place, bb_span(at + sizeof place, path_len));
+    }
     return true;
 }
 
@@ -221,8 +234,8 @@ static bool take_message(struct worker *w, size_t len) {
         return take_ready(w, len);
     case BB_WIRE_BATCH:
         return take_batch(w, len);
-    case BB_WIRE_PROOF:
-        return take_proof(w, len);
+    case BB_WIRE_PROOFS:
+        return take_proofs(w, len);
     case BB_WIRE_DENIED:
         return take_denied(w, len);
     default:
@@ -232,7 +245,7 @@ static bool take_message(struct worker *w, size_t len) {
 
 static void on_link(evutil_socket_t fd, short what, void *arg) {
     struct worker *w = arg;
-    enum { MESSAGES_A_TURN = 256 };
+    enum { MESSAGES_A_TURN = 8 }; /* some hundred answers: then the sockets' turn */
     (void)what;
     for (int i = 0; i < MESSAGES_A_TURN && w->link == fd; i++) {
         ssize_t n = recv(fd, w->in.bytes, sizeof w->in.bytes, MSG_DONTWAIT);
