@@ -157,7 +157,7 @@ static bool dial(struct bb_conn *c) {
     }
     if (c->up < 0)
         doom(c, "upstream"); /* none is left */
-    else if (!bb_watch_open(&c->up_watch, c->host->base, c->up, on_socket, c, BB_IO_WRITE))
+    else if (!bb_watch_open(&c->up_watch, c->host->base, c->up, on_socket, c, 0))
         doom(c, "internal");
     c->phase = DIALLING;
     c->phase_deadline = bb_now_ms() + DIAL_MS;

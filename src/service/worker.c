@@ -361,8 +361,20 @@ static enum bb_status make_identity(struct worker *w, struct bb_error *err) {
     return BB_OK;
 }
 
+/* Changes of what is waited for go to the kernel once a turn, and only those that are left by then:
+ * most steps of a connection change their mind within one. Descriptors are never duplicated here. */
+static struct event_base *make_base(void) {
+    struct event_config *config = event_config_new();
+    struct event_base *base = NULL;
+    if (config != NULL && event_config_set_flag(config, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST) == 0)
+        base = event_base_new_with_config(config);
+    if (config != NULL)
+        event_config_free(config);
+    return base;
+}
+
 static bool make_events(struct worker *w) {
-    w->host.base = event_base_new();
+    w->host.base = make_base();
     if (w->host.base == NULL)
         return false;
     w->control_event = event_new(w->host.base, w->control, EV_READ | EV_PERSIST, on_control, w);
