@@ -142,6 +142,8 @@ enum bb_status bb_tls_server_new(const struct bb_key *key, struct bb_span cert_d
         SSL_CTX_set_num_tickets(context->ctx, 0) != 1 ||
         SSL_CTX_set_max_early_data(context->ctx, 0) != 1)
         return fail(context, err);
+    /* One recv() for a record instead of two, and for what came with it. */
+    SSL_CTX_set_read_ahead(context->ctx, 1);
     SSL_CTX_set_alpn_select_cb(context->ctx, select_alpn, NULL);
     SSL_CTX_set_verify(context->ctx, SSL_VERIFY_NONE, NULL); /* no CertificateRequest */
     *out = context;
