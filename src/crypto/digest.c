@@ -6,20 +6,25 @@
 
 #include <limits.h>
 
-/* The low-level calls: no fetch per call, 0.2 us instead of 0.5 us for short inputs (measured on
- * OpenSSL 3.0). They are deprecated for providers' sake, which we do not use for digests. */
+/* The low-level contexts: 1.0 us where a fetch each time makes it 2.7 us (91 bytes, OpenSSL 3.0;
+ * its one-shot SHA384() fetches too). They are deprecated for providers' sake, which we do not use
+ * for digests. */
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 
 bool bb_sha256(struct bb_span in, uint8_t out[BB_SHA256_SIZE]) {
-    return SHA256(in.ptr, in.len, out) != NULL;
+    SHA256_CTX ctx;
+    return SHA256_Init(&ctx) == 1 && SHA256_Update(&ctx, in.ptr, in.len) == 1 &&
+           SHA256_Final(out, &ctx) == 1;
 }
 
 bool bb_sha384(struct bb_span in, uint8_t out[BB_SHA384_SIZE]) {
-    return SHA384(in.ptr, in.len, out) != NULL;
+    return bb_sha384_parts(&in, 1, out);
 }
 
 bool bb_sha512(struct bb_span in, uint8_t out[BB_SHA512_SIZE]) {
-    return SHA512(in.ptr, in.len, out) != NULL;
+    SHA512_CTX ctx;
+    return SHA512_Init(&ctx) == 1 && SHA512_Update(&ctx, in.ptr, in.len) == 1 &&
+           SHA512_Final(out, &ctx) == 1;
 }
 
 bool bb_sha384_parts(const struct bb_span *parts, size_t n, uint8_t out[BB_SHA384_SIZE]) {
