@@ -106,10 +106,11 @@ static enum bb_status fail(struct bb_tls_context *context, struct bb_error *err)
 
 /* Hybrid key exchange where the library has it. */
 static bool set_groups(SSL_CTX *ctx) {
-    if (SSL_CTX_set1_groups_list(ctx, "X25519MLKEM768:X25519:P-256") == 1)
+    char hybrid[] = "X25519MLKEM768:X25519:P-256", plain[] = "X25519:P-256";
+    if (SSL_CTX_set1_groups_list(ctx, hybrid) == 1)
         return true;
     ERR_clear_error();
-    return SSL_CTX_set1_groups_list(ctx, "X25519:P-256") == 1;
+    return SSL_CTX_set1_groups_list(ctx, plain) == 1;
 }
 
 static bool set_common(SSL_CTX *ctx) {
@@ -261,7 +262,6 @@ enum bb_tls_io bb_tls_close_notify(struct bb_tls *tls) {
     return BB_TLS_OK;
 }
 
-bool bb_tls_has_pending(const struct bb_tls *tls) { return SSL_pending(tls->ssl) > 0; }
 const char *bb_tls_failure(const struct bb_tls *tls) { return tls->failure; }
 
 void bb_tls_facts(const struct bb_tls *tls, struct bb_client_tls *out) {

@@ -51,8 +51,6 @@ enum bb_tls_io bb_tls_read(struct bb_tls *tls, uint8_t *buf, size_t cap, size_t 
 enum bb_tls_io bb_tls_write(struct bb_tls *tls, struct bb_span data, size_t *n);
 /* Sends close_notify: no more bytes from this side. OK or WANT_*. */
 enum bb_tls_io bb_tls_close_notify(struct bb_tls *tls);
-/* Bytes that are decrypted already: reading them needs no event on the socket. */
-bool bb_tls_has_pending(const struct bb_tls *tls);
 /* The reason of the last failure, printable; "" if none is known. */
 const char *bb_tls_failure(const struct bb_tls *tls);
 
