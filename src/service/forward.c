@@ -6,6 +6,7 @@
 #include "service/relay.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -126,11 +127,21 @@ static void on_child(evutil_socket_t number, short what, void *arg) {
         (void)event_base_loopbreak(f->host.base);
 }
 
-/* The terminal sends its interrupts to the child too; what others send us is passed on. */
+/* A terminal sends its interrupts to its whole foreground group: to the child too. */
+static bool is_from_terminal(int number) {
+    if (number != SIGINT && number != SIGQUIT)
+        return false;
+    int terminal = open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC);
+    bool both = terminal >= 0 && tcgetpgrp(terminal) == getpgrp();
+    if (terminal >= 0)
+        (void)close(terminal);
+    return both;
+}
+
 static void on_pass(evutil_socket_t number, short what, void *arg) {
     const struct forward *f = arg;
     (void)what;
-    if (number != SIGINT && number != SIGQUIT)
+    if (!is_from_terminal((int)number))
         (void)kill(f->child, (int)number);
 }
 

@@ -89,11 +89,17 @@ static bool reply(struct bb_forward_conn *c, const char *status, const char *fie
     return true;
 }
 
-static bool refuse_locally(struct bb_forward_conn *c, const char *status, const char *field,
-                           const char *text) {
+static bool refuse_locally(struct bb_forward_conn *c, const char *status, const char *text) {
     c->host->refused++;
     c->host->options->verdict(c->host->options->ctx, NULL, text);
-    return reply(c, status, field, text);
+    return reply(c, status, "", text);
+}
+
+/* Another program, or a client that waits to be asked: it does not count as the child's request. */
+static bool ask_who(struct bb_forward_conn *c) {
+    return reply(c, "407 Proxy Authentication Required",
+                 "Proxy-Authenticate: Basic realm=\"blindbox\"\r\n",
+                 "this proxy belongs to another program");
 }
 
 static bool replying(struct bb_forward_conn *c, unsigned *want) {
@@ -226,13 +232,11 @@ static bool head_read(struct bb_forward_conn *c, enum bb_http_head what, struct 
     case BB_HTTP_MORE:
         return true;
     case BB_HTTP_MALFORMED:
-        return refuse_locally(c, "400 Bad Request", "", "not an HTTP/1 request to a proxy");
+        return refuse_locally(c, "400 Bad Request", "not an HTTP/1 request to a proxy");
     case BB_HTTP_UNAUTHORIZED:
-        return refuse_locally(c, "407 Proxy Authentication Required",
-                              "Proxy-Authenticate: Basic realm=\"blindbox\"\r\n",
-                              "this proxy belongs to another program");
+        return ask_who(c);
     case BB_HTTP_NOT_HTTP:
-        return refuse_locally(c, "403 Forbidden", "",
+        return refuse_locally(c, "403 Forbidden",
                               "https:// would go around the attested connection: use http:// (the "
                               "connection to the gateway is encrypted and attested)");
     case BB_HTTP_GOOD:
@@ -240,7 +244,7 @@ static bool head_read(struct bb_forward_conn *c, enum bb_http_head what, struct 
     }
     bb_write_bytes(out, bb_span(c->first + used, c->first_len - used));
     if (out->failed)
-        return refuse_locally(c, "400 Bad Request", "", "the request's head is too long");
+        return refuse_locally(c, "400 Bad Request", "the request's head is too long");
     memcpy(c->first, out->buf, out->len);
     c->first_len = out->len;
     return attest(c);

@@ -7,6 +7,7 @@
 struct head {
     struct bb_span method, authority, path, version, fields;
     bool upgrade, authorized;
+    unsigned lengths, codings; /* fields that say where the body ends */
 };
 
 static bool is_token(struct bb_span s) {
@@ -53,6 +54,19 @@ static bool is_plain(struct bb_span s, bool spaces) {
     return true;
 }
 
+/* What RFC 3986 allows in a host and a port, which become the origin's Host field. */
+static bool is_authority(struct bb_span s) {
+    static const char marks[] = "-._~!$&'()*+,;=%:[]";
+    for (size_t i = 0; i < s.len; i++) {
+        uint8_t c = s.ptr[i], lower = c | 0x20;
+        bool good = (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') ||
+                    (c != '\0' && strchr(marks, c) != NULL);
+        if (!good)
+            return false;
+    }
+    return s.len > 0 && s.ptr[0] != ':';
+}
+
 static enum bb_http_head target(struct bb_span url, struct head *h) {
     struct bb_span scheme;
     if (is(h->method, "CONNECT"))
@@ -66,8 +80,8 @@ static enum bb_http_head target(struct bb_span url, struct head *h) {
         end++;
     h->authority = bb_span(url.ptr, end);
     h->path = bb_span(url.ptr + end, url.len - end);
-    bool user = end > 0 && memchr(url.ptr, '@', end) != NULL;
-    return end == 0 || user ? BB_HTTP_MALFORMED : BB_HTTP_GOOD;
+    bool fragment = h->path.len > 0 && memchr(h->path.ptr, '#', h->path.len) != NULL;
+    return is_authority(h->authority) && !fragment ? BB_HTTP_GOOD : BB_HTTP_MALFORMED;
 }
 
 static enum bb_http_head request_line(struct bb_span line, struct head *h) {
@@ -82,13 +96,22 @@ static enum bb_http_head request_line(struct bb_span line, struct head *h) {
     return target(url, h);
 }
 
+/* Other users of this machine may try: the time must not tell how much was right. */
+static bool is_secret(struct bb_span given, const char *secret) {
+    size_t len = strlen(secret);
+    volatile uint8_t different = given.len != len;
+    for (size_t i = 0; i < given.len; i++)
+        different |= (uint8_t)(given.ptr[i] ^ (uint8_t)secret[i % (len + 1)]);
+    return different == 0;
+}
+
 static bool authorizes(struct bb_span value, const char *user_password) {
     uint8_t given[256];
     size_t len = 0;
     struct bb_span scheme;
     return cut(&value, " ", &scheme) && is(scheme, "Basic") &&
            bb_b64_decode(trim(value), given, sizeof given, &len) &&
-           bb_span_equal(bb_span(given, len), bb_span_str(user_password));
+           is_secret(bb_span(given, len), user_password);
 }
 
 /* Fields between this client and this proxy, or ones that this proxy sets itself. */
@@ -108,8 +131,9 @@ static bool fields(struct head *h, const char *user_password, struct bb_writer *
         struct bb_span value = line;
         if (!cut(&value, ":", &name) || !is_token(name) || !is_plain(value, true))
             return false;
-        if (is(name, "Upgrade"))
-            h->upgrade = true;
+        h->upgrade |= is(name, "Upgrade");
+        h->lengths += is(name, "Content-Length");
+        h->codings += is(name, "Transfer-Encoding");
         if (is(name, "Proxy-Authorization") && authorizes(trim(value), user_password))
             h->authorized = true;
         if (out == NULL || is_hop_by_hop(name))
@@ -118,6 +142,12 @@ static bool fields(struct head *h, const char *user_password, struct bb_writer *
         bb_write_bytes(out, BB_SPAN_LIT("\r\n"));
     }
     return rest.len == 0;
+}
+
+/* Two ideas of where the body ends are two requests to somebody. */
+static bool is_ambiguous(const struct head *h) {
+    bool old = bb_span_equal(h->version, BB_SPAN_LIT("HTTP/1.0"));
+    return h->lengths + h->codings > 1 || (old && h->codings > 0);
 }
 
 static void write_text(struct bb_writer *out, const char *text) {
@@ -150,7 +180,7 @@ enum bb_http_head bb_http_head(struct bb_span in, const char *user_password, str
         return BB_HTTP_MALFORMED;
     h.fields = head;
     enum bb_http_head result = request_line(line, &h);
-    if (result == BB_HTTP_MALFORMED || !fields(&h, user_password, NULL))
+    if (result == BB_HTTP_MALFORMED || !fields(&h, user_password, NULL) || is_ambiguous(&h))
         return BB_HTTP_MALFORMED;
     if (!h.authorized)
         return BB_HTTP_UNAUTHORIZED;
