@@ -90,10 +90,23 @@ def policies(folder):
     return [("whole", json.dumps(whole).encode()), ("empty", b'{"schema": "blindbox.policy/1"}')]
 
 
+def heads():
+    """Requests to the proxy of exec; the secret is u:p."""
+    auth = "Proxy-Authorization: Basic dTpw\r\n"
+    fields = {"plain": "", "host": "Host: other\r\nX: y\r\n", "length": "Content-Length: 5\r\n",
+              "upgrade": "Connection: Upgrade\r\nUpgrade: websocket\r\n", "chunked": "Transfer-Encoding: chunked\r\n",
+              "hop": "TE: trailers\r\nKeep-Alive: 5\r\nProxy-Connection: close\r\n"}
+    for name, lines in fields.items():
+        yield name, f"GET http://app:80/a?b HTTP/1.1\r\n{lines}{auth}\r\nbody".encode()
+    for name, line in (("connect", "CONNECT app:443 HTTP/1.1"), ("https", "GET https://app/ HTTP/1.1"),
+                       ("old", "GET http://[::1] HTTP/1.0"), ("star", "OPTIONS * HTTP/1.1")):
+        yield name, f"{line}\r\n{auth}\r\n".encode()
+
+
 def main():
     folder = pathlib.Path(sys.argv[1])
     with tempfile.TemporaryDirectory() as scratch:
-        targets = {"frames": list(frames()), **simulated(pathlib.Path(scratch))}
+        targets = {"frames": list(frames()), "http_head": list(heads()), **simulated(pathlib.Path(scratch))}
     for target, seeds in targets.items():
         (folder / target).mkdir(parents=True, exist_ok=True)
         for name, data in seeds:

@@ -104,13 +104,17 @@ static enum bb_status fail(struct bb_tls_context *context, struct bb_error *err)
     return bb_fail_internal(err, "setting up TLS");
 }
 
+/* What SSL_CTX_set1_groups_list() is, without its cast that drops const. */
+static bool set_group_list(SSL_CTX *ctx, const char *list) {
+    return SSL_CTX_ctrl(ctx, SSL_CTRL_SET_GROUPS_LIST, 0, (void *)(uintptr_t)list) == 1;
+}
+
 /* Hybrid key exchange where the library has it. */
 static bool set_groups(SSL_CTX *ctx) {
-    char hybrid[] = "X25519MLKEM768:X25519:P-256", plain[] = "X25519:P-256";
-    if (SSL_CTX_set1_groups_list(ctx, hybrid) == 1)
+    if (set_group_list(ctx, "X25519MLKEM768:X25519:P-256"))
         return true;
     ERR_clear_error();
-    return SSL_CTX_set1_groups_list(ctx, plain) == 1;
+    return set_group_list(ctx, "X25519:P-256");
 }
 
 static bool set_common(SSL_CTX *ctx) {
