@@ -14,7 +14,7 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 PROGRAM = os.environ.get("BLINDBOX", str(ROOT / "build" / "blindbox"))
-KEYS = ROOT / "build" / "test-sim"  # RSA keys are made once and shared with the tests
+KEYS = pathlib.Path(os.environ.get("BLINDBOX_TEST_KEYS", ROOT / "build" / "test-sim"))  # shared with the tests
 
 
 def frames():

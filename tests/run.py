@@ -33,7 +33,8 @@ def count(kind, name, detail=""):
 def run(command, build, env=None):
     """(exit code, output) of a command that must end in time."""
     variables = {**os.environ, **SANITIZERS, "BLINDBOX": str(ROOT / build / "blindbox"),
-                 "BLINDBOX_BUILD": str(ROOT / build), **(env or {})}
+                 "BLINDBOX_BUILD": str(ROOT / build),
+                 "BLINDBOX_TEST_KEYS": str(ROOT / "build" / "test-sim"), **(env or {})}
     variables.pop("BLINDBOX_POLICY", None)
     if FULL:
         variables["BLINDBOX_FULL"] = "1"

@@ -28,6 +28,19 @@ def variants(folder):
                      f"{got} at {first}")
 
 
+def chip_ids(folder):
+    """A masked id is no wildcard; an id may begin like a DER tag."""
+    policy, sim = folder / "policy.json", folder / "sim" / "sim.json"
+    for label, chip, want in (("masked", "00" * 64, ("CertificateChainInvalid", "collateral")),
+                              ("like an OCTET STRING", "0440" + "5c" * 62, (None, None)),
+                              ("like an INTEGER", "023e" + "00" * 62, (None, None))):
+        blindbox("sim", "init", "--dir", folder / "sim", "--latency-ms", 0, "--policy-out", policy)
+        config = {**json.loads(sim.read_text()), "chip_id": chip}
+        sim.write_text(json.dumps(config))
+        got, first, _ = verify(*make(folder), policy)
+        case(f"chip id {label}", (got, first) == want, f"{got} at {first}, want {want}")
+
+
 def defects(folder):
     policy = folder / "policy.json"
     blindbox("sim", "init", "--dir", folder / "sim", "--latency-ms", 0, "--policy-out", policy)
@@ -112,6 +125,7 @@ def main():
         folder = pathlib.Path(name)
         common.simulator(folder)
         variants(folder)
+        chip_ids(folder)
         defects(folder)
         permission(folder)
         crowds(folder)

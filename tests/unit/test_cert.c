@@ -18,10 +18,7 @@ static struct bb_key *ark_key, *ask_key, *vek_key;
 static int make_keys(void **state) {
     (void)state;
     struct bb_sim_store store;
-    char dir[1024];
-    const char *build = getenv("BLINDBOX_BUILD");
-    (void)snprintf(dir, sizeof dir, "%s/../build/test-sim", build == NULL ? "build" : build);
-    return bb_sim_store_open(&store, dir, NULL) == BB_OK &&
+    return bb_sim_store_open(&store, kept_keys(), NULL) == BB_OK &&
                    bb_sim_store_key(&store, "ark.key", BB_KEY_RSA4096, &ark_key, NULL) == BB_OK &&
                    bb_sim_store_key(&store, "ask.key", BB_KEY_RSA4096, &ask_key, NULL) == BB_OK &&
                    bb_key_generate(BB_KEY_P384, &vek_key, NULL) == BB_OK

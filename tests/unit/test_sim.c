@@ -269,14 +269,6 @@ static void test_processes_share_one_signer(void **state) {
     remove_folder(dir);
 }
 
-/* RSA keys take seconds: they are made once for all tests, beside the build. */
-static const char *kept_folder(void) {
-    static char dir[4096];
-    const char *build = getenv("BLINDBOX_BUILD");
-    (void)snprintf(dir, sizeof dir, "%s/../build/test-sim", build == NULL ? "build" : build);
-    return dir;
-}
-
 /* Class and first failed check of honest or defective evidence. */
 static enum bb_status judge(const char *defect, const struct bb_policy *policy,
                             const struct bb_expectation *expect, struct bb_result *result) {
@@ -284,7 +276,7 @@ static enum bb_status judge(const char *defect, const struct bb_policy *policy,
     struct bb_attester *attester = NULL;
     struct bb_attestation made;
     struct bb_error err = {0};
-    if (bb_attester_sim_new(kept_folder(), defect, &attester, &err) != BB_OK ||
+    if (bb_attester_sim_new(kept_keys(), defect, &attester, &err) != BB_OK ||
         bb_attester_get(attester, data, &made, &err) != BB_OK)
         fail_msg("%s", err.text);
     struct bb_span certs[] = {made.vek, made.ask, made.ark};
@@ -300,7 +292,7 @@ static struct bb_policy *own_policy(void) {
     struct bb_policy *policy = NULL;
     struct bb_error err = {0};
     char *json = NULL;
-    if (bb_sim_open(kept_folder(), &sim, &err) != BB_OK || bb_sim_policy(sim, &json, &err) != BB_OK)
+    if (bb_sim_open(kept_keys(), &sim, &err) != BB_OK || bb_sim_policy(sim, &json, &err) != BB_OK)
         fail_msg("%s", err.text);
     assert_int_equal(bb_policy_parse(bb_span_str(json), &policy, NULL), BB_OK);
     bb_sim_free(sim);
@@ -357,7 +349,7 @@ static void test_a_masked_chip_id_matches_nothing(void **state) {
     struct bb_policy *policy = own_policy();
     struct bb_sim_certs made;
     struct bb_expectation none = {0};
-    assert_int_equal(bb_sim_open(kept_folder(), &sim, NULL), BB_OK);
+    assert_int_equal(bb_sim_open(kept_keys(), &sim, NULL), BB_OK);
     for (int masked = 0; masked < 2; masked++) {
         struct bb_result result;
         bb_sim_config(sim)->has_chip_id = true;

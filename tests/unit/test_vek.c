@@ -37,14 +37,10 @@ static const struct ext vlek[EXTS] = {{"01", "020100"},     {"02", MILAN},      
 
 static struct bb_key *ark_key, *ca_key, *p384_key, *p256_key;
 
-/* The RSA key is made once for all tests, beside the build. */
 static int make_keys(void **state) {
     (void)state;
     struct bb_sim_store store;
-    char dir[1024];
-    const char *build = getenv("BLINDBOX_BUILD");
-    (void)snprintf(dir, sizeof dir, "%s/../build/test-sim", build == NULL ? "build" : build);
-    return bb_sim_store_open(&store, dir, NULL) == BB_OK &&
+    return bb_sim_store_open(&store, kept_keys(), NULL) == BB_OK &&
                    bb_sim_store_key(&store, "ark.key", BB_KEY_RSA4096, &ark_key, NULL) == BB_OK &&
                    bb_sim_store_key(&store, "ask.key", BB_KEY_RSA4096, &ca_key, NULL) == BB_OK &&
                    bb_key_generate(BB_KEY_P384, &p384_key, NULL) == BB_OK &&

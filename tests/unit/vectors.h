@@ -19,6 +19,12 @@ struct vector_file {
     size_t len;
 };
 
+/* The simulator's folder whose RSA keys, which take seconds to make, are shared by all tests. */
+static inline const char *kept_keys(void) {
+    const char *dir = getenv("BLINDBOX_TEST_KEYS");
+    return dir == NULL ? "build/test-sim" : dir;
+}
+
 static inline const char *vectors_dir(void) {
     const char *dir = getenv("BLINDBOX_VECTORS");
     return dir == NULL ? BB_DEFAULT_VECTORS : dir;

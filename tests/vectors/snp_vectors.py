@@ -118,16 +118,18 @@ def refusals(rows):
     bad = "CertificateChainInvalid"
     none = "CollateralUnavailable"
     expect("another product's authorities", report, [vcek, "genoa-ask.der", "genoa-ark.der"], bad)
-    with tempfile.NamedTemporaryFile(suffix=".der") as copy:
-        root = bytearray(path("milan-ark.der").read_bytes())
-        root[-1] ^= 1  # its own signature: the key is still the pinned one
-        copy.write(root)
-        copy.flush()
-        raw = path(report).read_bytes()
-        got, _, result = run(path(report), [path(vcek), path("milan-ask.der"), copy.name],
-                             by_name[report]["verify_time"], policy_for(raw, **LENIENT))
-        first = next((c["id"] for c in result["checks"] if c["outcome"] == "failed"), None)
-        case("an altered copy of the root", (got, first) == (bad, "root"), f"{got} at {first}")
+    for name, place in (("milan-ark.der", "root"), ("milan-ask.der", "chain"), (vcek, "chain")):
+        with tempfile.NamedTemporaryFile(suffix=".der") as copy:
+            cert = bytearray(path(name).read_bytes())
+            cert[-1] ^= 1  # its signature: the key is still the right one
+            copy.write(cert)
+            copy.flush()
+            raw = path(report).read_bytes()
+            others = [path(c) for c in (vcek, "milan-ask.der", "milan-ark.der") if c != name]
+            got, _, result = run(path(report), [*others, copy.name], by_name[report]["verify_time"],
+                                 policy_for(raw, **LENIENT))
+            first = next((c["id"] for c in result["checks"] if c["outcome"] == "failed"), None)
+            case(f"an altered copy of {name}", (got, first) == (bad, place), f"{got} at {first}")
     expect("another product's root only", report, [vcek, "milan-ask.der", "genoa-ark.der"], bad)
     expect("ASVK where ASK belongs", report, [vcek, "milan-asvk.der", "milan-ark.der"], bad)
     expect("VCEK of another chip", report, ["milan-vcek-d63fc253.der", "milan-ask.der", "milan-ark.der"], bad)

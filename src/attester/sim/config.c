@@ -103,6 +103,11 @@ static enum bb_status read_values(const json_t *o, struct bb_sim_config *c, stru
     if (signer == NULL || (strcmp(signer, "vcek") != 0 && strcmp(signer, "vlek") != 0))
         return wrong(err, "signer");
     c->signer = strcmp(signer, "vlek") == 0 ? BB_SNP_SIGNER_VLEK : BB_SNP_SIGNER_VCEK;
+    v = json_object_get(o, "chip_id");
+    if (v != NULL && (!json_is_string(v) ||
+                      !bb_hex_decode_exact(json_string_value(v), c->chip_id, sizeof c->chip_id)))
+        return wrong(err, "chip_id");
+    c->has_chip_id = v != NULL;
     v = json_object_get(o, "policy");
     if (v != NULL && (!json_is_integer(v) || json_integer_value(v) < 0))
         return wrong(err, "policy");
@@ -118,13 +123,16 @@ static enum bb_status read_values(const json_t *o, struct bb_sim_config *c, stru
 
 enum bb_status bb_sim_config_parse(struct bb_span json, struct bb_sim_config *out,
                                    struct bb_error *err) {
-    const char *known[N_BYTES + N_U32 + 5] = {"product", "signer", "policy", "platform_info"};
+    static const char *const others[] = {"product", "signer", "policy", "platform_info", "chip_id"};
+    enum { N_OTHERS = sizeof others / sizeof others[0] };
+    const char *known[N_BYTES + N_U32 + N_OTHERS + 1] = {NULL};
     json_t *o = NULL;
     struct bb_sim_config c;
+    memcpy(known, others, sizeof others);
     for (size_t i = 0; i < N_BYTES; i++)
-        known[4 + i] = bytes_keys[i].key;
+        known[N_OTHERS + i] = bytes_keys[i].key;
     for (size_t i = 0; i < N_U32; i++)
-        known[4 + N_BYTES + i] = u32_keys[i].key;
+        known[N_OTHERS + N_BYTES + i] = u32_keys[i].key;
     BB_TRY(bb_json_parse_object(json, BB_SIM_CONFIG_JSON_MAX, "sim.json", &o, err));
     enum bb_status status = bb_json_known_keys(o, known, "", err);
     const json_t *product = json_object_get(o, "product");
@@ -158,6 +166,11 @@ char *bb_sim_config_json(const struct bb_sim_config *config) {
         bb_hex_encode(bb_span(field(&copy, bytes_keys[i].offset), bytes_keys[i].size), text,
                       sizeof text);
         (void)json_object_set_new(o, bytes_keys[i].key, json_string(text));
+    }
+    if (copy.has_chip_id) {
+        char text[BB_HEX_SIZE(64)];
+        bb_hex_encode(BB_SPAN_OF(copy.chip_id), text, sizeof text);
+        (void)json_object_set_new(o, "chip_id", json_string(text));
     }
     for (size_t i = 0; i < N_U32; i++)
         (void)json_object_set_new(o, u32_keys[i].key,
