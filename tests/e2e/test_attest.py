@@ -100,6 +100,26 @@ def clients(world, app, gateway):
     w.case("proxy ends in order", proxy.wait(timeout=10) == 0)
 
 
+def no_accidents(world, app, gateway):
+    """What must not happen without being asked for."""
+    done = w.blindbox("gateway", "--upstream", app.upstream, "--listen", "127.0.0.1:0", check=False)
+    w.case("no attester is chosen because hardware is missing", done.returncode == 1 and
+           "--attester sim" in done.stderr, str(done))
+    nowhere = {name: "http://127.0.0.1:1" for name in ("http_proxy", "https_proxy", "all_proxy", "ALL_PROXY")}
+    done = w.blindbox("attest", gateway.address, "--policy", world.policy, check=False, env=nowhere)
+    w.case("no proxy of the environment is used", done.returncode == 0, done.stderr)
+    first, second = (w.attest(gateway.address, world.policy)["batch"]["leaf"] for _ in range(2))
+    w.case("no leaf comes twice", first != second, first)
+    keys = [p for p in world.folder.rglob("*") if p.is_file() and world.sim not in p.parents and
+            b"PRIVATE KEY" in p.read_bytes()]
+    w.case("the gateway writes no key", keys == [] and "--key" not in w.blindbox("gateway", "--help").stdout,
+           str(keys))
+    done = w.blindbox("exec", "--to", gateway.address, "--policy", world.policy, "--", "curl", "-sS",
+                      "http://app/marker-5e1f", "-H", "Authorization: secret-5e1f")
+    w.case("the log has none of the user's bytes and no key", "marker-5e1f" in done.stdout and
+           "5e1f" not in gateway.log and "PRIVATE" not in gateway.log, gateway.log)
+
+
 def offers(gateway):
     """The gateway takes exactly one offer."""
     for offer in ("blindbox/1", "h2,blindbox/1", "blindbox/1,h2", "h2", None):
@@ -139,6 +159,7 @@ def main():
         w.case("nothing reached the application", before == 0, str(before))
         defects(world, app)
         w.case("no defect reached the application", app.connections == 0, str(app.connections))
+        no_accidents(world, app, gateway)
         clients(world, app, gateway)
         w.case("the gateway ends in order", gateway.stop() == 0)
     w.finish()

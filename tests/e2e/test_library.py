@@ -24,6 +24,15 @@ def symbols():
            str(exported ^ declared))
 
 
+def offline():
+    """The program that verifies reports cannot follow an address that stands in one."""
+    needed = subprocess.run(["nm", "-D", "--undefined-only", BUILD / "blindbox"], check=True,
+                            capture_output=True, text=True).stdout
+    calls = {line.split()[-1].split("@")[0] for line in needed.splitlines()}
+    network = calls & {"socket", "connect", "getaddrinfo", "sendto", "gethostbyname"}
+    w.case("the offline program calls no network function", calls and not network, str(network))
+
+
 def example(address, policy):
     return subprocess.run([EXAMPLE, address], capture_output=True, text=True, timeout=60,
                           env={**os.environ, "BLINDBOX_POLICY": str(policy)})
@@ -90,6 +99,8 @@ def installed(world):
 
 def main():
     symbols()
+    if not w.SANITIZED:
+        offline()
     with w.World() as world:
         connections(world)
         if BUILD.name == "build":

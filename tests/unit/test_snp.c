@@ -146,6 +146,11 @@ static void flip_report(const json_t *row, const struct bb_policy *policy) {
     assert_int_equal(bb_snp_certs_new(certs.span, certs.n, NULL, 0, &set, NULL), BB_OK);
     int64_t at = row_time(row);
     assert_int_equal(judge(report.data, report.len, set, policy, at), BB_OK);
+    /* What the set remembers of signatures does not outlive the certificates. */
+    const int64_t year_2100 = INT64_C(4102444800);
+    assert_int_equal(judge(report.data, report.len, set, policy, year_2100),
+                     BB_COLLATERAL_UNAVAILABLE);
+    assert_int_equal(judge(report.data, report.len, set, policy, at), BB_OK);
     uint8_t original[BB_SNP_REPORT_SIZE];
     memcpy(original, report.data, sizeof original);
     for (size_t f = 0; f < sizeof flips / sizeof flips[0]; f++) {
