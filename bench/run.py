@@ -24,6 +24,7 @@ LATENCY_MS = 8       # what the hardware takes for a report
 CONNS = 256          # under way at a time
 RATE_SECONDS = 2
 SAMPLES = 200        # sequential connections
+QUIET = 0.1          # of the server's core: more for others, and a pair of rounds is measured again
 OPEN = 1000          # idle relayed connections
 IDLE_SECONDS = 5
 COLD_RUNS = 40       # process starts a round
@@ -291,14 +292,26 @@ def rate_round(server):
     return found
 
 
+def disturbance(pair):
+    return max(one["others_share"] for one in pair)
+
+
+def quiet(pairs):
+    return [pair for pair in pairs if disturbance(pair) <= QUIET]
+
+
 def rate():
     """New connections a second, each attested, against plain TLS 1.3 handshakes of nginx."""
-    found = {"nginx": [], "gateway": []}
-    with servers() as (nginx, gateway):
-        for _ in range(rounds):
-            for server in (nginx, gateway):
-                found[server.name].append(rate_round(server))
+    pairs = []
+    with servers() as both:
+        while len(pairs) < 5 * rounds and len(quiet(pairs)) < rounds:
+            pairs.append([])
+            for server in both:
+                pairs[-1].append(rate_round(server))
                 time.sleep(0.2)
+    # Chosen by what others took of the core, never by the result.
+    best = sorted(pairs, key=disturbance)[:rounds]
+    found = {"nginx": [pair[0] for pair in best], "gateway": [pair[1] for pair in best]}
 
     def figure(name, key):
         return summary([one[key] for one in found[name]])
@@ -308,6 +321,7 @@ def rate():
 
     both = ["worker", "attester"]
     base, ours = figure("nginx", "per_second"), figure("gateway", "per_second")
+    row(f"nginx, full TLS 1.3 handshakes ({len(quiet(pairs))} quiet pairs of {len(pairs)})", base, "/s")
     row("new attested connections, one core", ours, "/s", ("nginx TLS 1.3", base), "ratio >= 0.6",
         ours["median"] >= 0.6 * base["median"])
     row("server CPU a connection", cpu("gateway", both), "us", ("nginx TLS 1.3", cpu("nginx", both)))
@@ -317,10 +331,10 @@ def rate():
                                          for one in found["gateway"]]), "")
     for name in found:
         row(f"load on the server's core by {name}", figure(name, "server_share"), "of 1")
-        row("  by the kernel's interrupts and other programs", figure(name, "others_share"), "of 1")
+        row("  taken by interrupts and other programs", figure(name, "others_share"), "of 1")
         row("  idle", figure(name, "idle_share"), "of 1")
         row(f"  generator's load on its core", figure(name, "cpu_share"), "of 1")
-    return found
+    return {"pairs": len(pairs), "quiet_pairs": len(quiet(pairs)), **found}
 
 
 def percentile(values, percent):
@@ -345,8 +359,8 @@ def latency():
     base, ours = found["gateway-tls"]["p50"], found["attested"]["p50"]
     row("new connection, TLS alone (nginx)", found["nginx"]["p50"], "ms")
     row("new connection, TLS alone (gateway)", base, "ms")
-    row(f"new connection until the verdict, report {LATENCY_MS} ms", ours, "ms", ("TLS alone", base),
-        "<= TLS + 20 ms", ours["median"] <= base["median"] + 20)
+    row(f"new connection until the verdict, report {LATENCY_MS} ms", ours, "ms", None,
+        "<= TLS alone + 20 ms", ours["median"] <= base["median"] + 20)
     for name, what in (("gateway-tls", "TLS alone"), ("attested", "until the verdict")):
         row(f"  {what}, p99 of {found[name]['samples']}", summary([found[name]["p99_ms"]]), "ms")
     return found
@@ -382,7 +396,7 @@ def idle():
     def figure(name, key):
         return summary([one[key] for one in found[name]])
 
-    row(f"memory an idle connection, {OPEN} open", figure("gateway", "kib_each"), "KiB",
+    row(f"memory of an idle connection, {OPEN} open", figure("gateway", "kib_each"), "KiB",
         ("nginx", figure("nginx", "kib_each")))
     row(f"CPU while {OPEN} are idle", figure("gateway", "cpu_us_per_second"), "us/s",
         goal="about 0", good=figure("gateway", "cpu_us_per_second")["median"] < 1000)
