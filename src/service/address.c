@@ -58,6 +58,8 @@ static enum bb_status resolve(const char *text, const char *host, const char *po
     for (const struct addrinfo *a = list; (flags & AI_PASSIVE) != 0 && a != NULL; a = a->ai_next)
         if (a->ai_family == AF_INET6)
             best = a;
+    if (best == NULL)
+        return bad(err, text);
     memcpy(out, best->ai_addr, best->ai_addrlen);
     *len = best->ai_addrlen;
     freeaddrinfo(list);
@@ -113,7 +115,7 @@ static const char *unix_path(const char *text) {
 }
 
 enum bb_status bb_upstream_parse(const char *text, struct bb_upstream *out, struct bb_error *err) {
-    char host[256], port[16];
+    char host[256] = "", port[16] = "";
     struct bb_upstream up = {.outside = false};
     const char *path = unix_path(text), *scheme = path == NULL ? "tcp:" : "unix:";
     const char *rest = path != NULL ? path : text + (strncmp(text, "tcp:", 4) == 0 ? 4 : 0);
@@ -164,7 +166,7 @@ static bool bind_it(int s, const struct sockaddr_storage *address, socklen_t len
 
 enum bb_status bb_listen(const char *text, int *fd, struct bb_error *err) {
     enum { BACKLOG = 4096 };
-    char host[256], port[16];
+    char host[256] = "", port[16] = "";
     struct sockaddr_storage address = {0};
     socklen_t len = 0;
     const char *path = unix_path(text);

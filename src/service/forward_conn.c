@@ -356,6 +356,9 @@ void bb_forward_conn_new(struct bb_forward_host *host, int fd) {
 }
 
 void bb_forward_conns_end(struct bb_forward_host *host) {
-    while (host->first != NULL)
-        destroy(host->first);
+    struct bb_forward_conn *next = NULL;
+    for (struct bb_forward_conn *c = host->first; c != NULL; c = next) {
+        next = c->next;
+        destroy(c);
+    }
 }
