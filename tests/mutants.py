@@ -18,6 +18,7 @@ ENGINE = "unit/test_channel_engine"
 GATEWAY, CHANNEL, MERKLE = "unit/test_channel_gateway", "unit/test_channel", "unit/test_merkle"
 CBOR, POLICY = "unit/test_cbor", "unit/test_policy"
 SIM, ATTEST, LIBRARY = "e2e/test_sim_evidence.py", "e2e/test_attest.py", "e2e/test_library.py"
+RELAY, HEAD = "e2e/test_relay.py", "unit/test_http_head"
 VECTORS = "vectors/snp_vectors.py"
 
 # (name, file below src/, what stands there, what the mutant has instead, tests that must notice)
@@ -103,6 +104,16 @@ MUTANTS = [
      "if (false) {", [GATEWAY]),
     ("gateway-alpn", "service/conn.c", "!bb_span_equal(facts.alpn, BB_SPAN_LIT(BB_ALPN))", "false", [ATTEST]),
     ("truncation", "service/tls.c", "return cut ? BB_TLS_CUT : BB_TLS_FAILED;", "return BB_TLS_EOF;", [LIBRARY]),
+    ("tickets", "service/tls.c", "SSL_CTX_set_num_tickets(context->ctx, 0) != 1 ||", "",
+     ["e2e/test_hostile_clients.py"]),
+    ("cut-is-reset", "service/relay.c", "bb_reset_on_close(plain_fd, true);", "", [RELAY]),
+    ("upstream-after-start", "service/conn.c", "if (after == BB_GATEWAY_OPEN)",
+     "if (after == BB_GATEWAY_OPEN || after == BB_GATEWAY_START)", ["e2e/test_no_bytes.py"]),
+    ("proxy-secret", "service/http_head.c", "if (!h.authorized)", "if (false)", [HEAD]),
+    ("proxy-ambiguous", "service/http_head.c", " || is_ambiguous(&h)", "", [HEAD]),
+    ("quota", "service/worker.c", "|| *count >= BB_CONNECTIONS_PER_ADDRESS", "", ["e2e/test_quota.py"]),
+    ("leaves-between-attesters", "service/worker.c", "flush_queue(w); /* what came while", "/* what came while",
+     ["e2e/test_operation.py"]),
     ("skip-binding", "channel/client.c", "skip & ~never", "skip", [ENGINE, ATTEST]),
 ]
 

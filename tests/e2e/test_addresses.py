@@ -127,9 +127,12 @@ def late(world, prefix):
         """Makes room when the second address is being dialled, and stands for the gateway there."""
         for s in waiting:
             s.close()
-        slow.settimeout(30)
+        slow.settimeout(5)
         while True:
-            connection, peer = slow.accept()
+            try:
+                connection, _ = slow.accept()
+            except TimeoutError:
+                return
             onward = socket.create_connection(("127.0.0.9", gateway.port))
             for a, b in ((connection, onward), (onward, connection)):
                 threading.Thread(target=pump, args=(a, b), daemon=True).start()

@@ -312,6 +312,29 @@ def client_cuts(world):
         proxy.stop()
 
 
+def leaves_early(world):
+    """The local client leaves while its connection is being attested: what it said still arrives if
+    it ended in order, and nothing stays behind if it did not."""
+    with w.World(latency_ms=400) as slow:
+        sink = w.Sink()
+        gateway = w.Gateway(slow, sink.upstream)
+        proxy = w.Proxy(slow, gateway.address)
+        w.attest(gateway.address, slow.policy)
+        base = w.descriptors(proxy.process.pid)
+        with socket.create_connection(proxy.endpoint, timeout=10) as client:
+            client.sendall(b"last words")
+        w.case("a client that ends while it is attested: its bytes arrive",
+               w.eventually(lambda: sink.received == 10), str(sink.received))
+        for _ in range(20):
+            client = socket.create_connection(proxy.endpoint, timeout=10)
+            client.sendall(b"x")
+            wire.reset(client)
+        w.case("clients that reset while they are attested: all is given back",
+               w.eventually(lambda: w.descriptors(proxy.process.pid) == base and len(gateway.endings) == 22),
+               f"{w.descriptors(proxy.process.pid)} {base} {len(gateway.endings)}")
+        proxy.stop()
+
+
 def early_answer(world):
     """An application that answers and closes without reading: the answer still arrives, as it mostly
     does without anything between."""
@@ -338,6 +361,7 @@ def main():
         cuts(world)
         client_cuts(world)
         early_answer(world)
+        leaves_early(world)
     w.finish()
 
 

@@ -102,9 +102,10 @@ class Tls:
     """A TLS client that says what it likes. `how` tells how the peer ended, once it did: "close" for
     close_notify, "cut" for anything else, None while it has not."""
 
-    def __init__(self, address, context=None, session=None, timeout=10):
+    def __init__(self, address, context=None, session=None, timeout=10, source=None):
         self.how = None
-        self.raw = socket.create_connection(host_port(address), timeout=timeout)
+        self.raw = socket.create_connection(host_port(address), timeout=timeout,
+                                            source_address=source and (source, 0))
         try:
             self.tls = (context or client_context()).wrap_socket(
                 self.raw, server_hostname="gateway", session=session, suppress_ragged_eofs=False)
@@ -171,7 +172,7 @@ class Loop:
 class Cutter(Loop):
     """A TCP proxy in front of `address` that cuts its n-th connection (from 0) as plan(n) says:
     (direction "up" or "down", bytes to let pass, "reset" or "end"). `passed[port]` tells, by the
-    client's port, what was planned and how many bytes went each way."""
+    client's port and for each use of it, what was planned and how many bytes went each way."""
 
     def __init__(self, address, plan):
         super().__init__()
@@ -190,7 +191,7 @@ class Cutter(Loop):
     async def serve(self, reader, writer):
         row = {"plan": self.plan(self.count), "up": 0, "down": 0}
         self.count += 1
-        self.passed[writer.get_extra_info("peername")[1]] = row
+        self.passed.setdefault(writer.get_extra_info("peername")[1], []).append(row)
         try:
             up_reader, up_writer = await asyncio.open_connection(*self.target)
         except OSError:
