@@ -45,11 +45,10 @@ static bool names_no_product(const struct bb_policy_minimum_tcb *m) {
 }
 static bool nothing_allowed(const struct bb_policy *p) {
     return p->vmpl == 0 || p->products == 0 || p->signers == 0 || p->report_versions == 0 ||
-           p->report_data_forms == 0 ||
-           empty(&p->measurements) || empty(&p->id_key_digests) || empty(&p->author_key_digests) ||
-           empty(&p->host_data) || empty(&p->config_digests) || empty(&p->chip_ids) ||
-           empty(&p->family_ids) || empty(&p->image_ids) || names_no_product(&p->minimum_tcb) ||
-           names_no_product(&p->minimum_launch_tcb) ||
+           p->report_data_forms == 0 || empty(&p->measurements) || empty(&p->id_key_digests) ||
+           empty(&p->author_key_digests) || empty(&p->host_data) || empty(&p->config_digests) ||
+           empty(&p->chip_ids) || empty(&p->family_ids) || empty(&p->image_ids) ||
+           names_no_product(&p->minimum_tcb) || names_no_product(&p->minimum_launch_tcb) ||
            (p->evidence_given && !p->kind_sev_snp && !p->kind_azure_hcl && !p->kind_simulated);
 }
 

@@ -362,7 +362,8 @@ static enum bb_status make_identity(struct worker *w, struct bb_error *err) {
 }
 
 /* Changes of what is waited for go to the kernel once a turn, and only those that are left by then:
- * most steps of a connection change their mind within one. Descriptors are never duplicated here. */
+ * most steps of a connection change their mind within one. Descriptors are never duplicated here.
+ */
 static struct event_base *make_base(void) {
     struct event_config *config = event_config_new();
     struct event_base *base = NULL;
