@@ -47,6 +47,8 @@ def refused_with(status, *parts):
     return run
 
 
+# curl's words for a reset: while it connects, without an answer, while it sends, while it reads.
+RESETS = (7, 52, 55, 56)
 GET = b"GET / HTTP/1.1\r\nHost: app\r\n\r\n"
 BODY = wire.request()[4:]
 WRONG_STARTS = {
@@ -151,7 +153,7 @@ def refusals(world):
             proxy.stop()
             label = f"defect {name}" if name else "wrong policy"
             w.case(f"{label}: refused three times", result["verdict"] == "refused" and done.returncode == 125
-                   and curl.returncode in (52, 56), f"{result['verdict']} {done} {curl}")
+                   and curl.returncode in RESETS, f"{result['verdict']} {done} {curl}")
         gateway.stop()
         lines = gateway.endings
         w.case(f"{name or 'wrong policy'}: no byte", len(lines) == 3 and
