@@ -10,6 +10,7 @@ import threading
 
 ALPN = "blindbox/1"
 START = bytes.fromhex("00000005a201010200")
+IGNORE_UNEXPECTED_EOF = 1 << 7  # some builds of Python set it: then a cut looks like an end
 
 
 def head(major, value):
@@ -88,6 +89,7 @@ def drain(raw):
 
 def client_context(alpn=(ALPN,), maximum=None):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.options &= ~IGNORE_UNEXPECTED_EOF
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     if maximum is not None:
