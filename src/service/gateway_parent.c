@@ -22,7 +22,8 @@ enum {
     ARGS_MAX = 64,
     BACKOFF_MIN_MS = 100,
     BACKOFF_MAX_MS = 10000,
-    BACKOFF_FORGOTTEN_MS = 60000
+    BACKOFF_FORGOTTEN_MS = 60000,
+    HOPELESS = 64 /* exit code of an attester that cannot start with these options */
 };
 
 struct parent {
@@ -30,6 +31,7 @@ struct parent {
     int control;            /* to the worker */
     pid_t worker, attester; /* attester: -1 while there is none */
     bool stopping;
+    bool hopeless; /* the attester refused its options */
     unsigned backoff_ms;
     int64_t born_ms, next_ms; /* of the attester: when it began, when the next one may */
 };
@@ -129,6 +131,18 @@ static int worker_code(const struct parent *p, int status) {
     return 1;
 }
 
+static void stop_worker(struct parent *p) {
+    p->stopping = true;
+    (void)kill(p->worker, SIGTERM);
+}
+
+/* No attester can ever start with these options: its own text said why. */
+static void give_up(struct parent *p) {
+    p->attester = -1;
+    p->hopeless = true;
+    stop_worker(p);
+}
+
 /* Takes note of children that ended; true with the gateway's exit code if the worker did. */
 static bool reap(struct parent *p, int *code) {
     int status = 0;
@@ -138,7 +152,9 @@ static bool reap(struct parent *p, int *code) {
             *code = worker_code(p, status);
             return true;
         }
-        if (dead == p->attester)
+        if (dead == p->attester && WIFEXITED(status) && WEXITSTATUS(status) == HOPELESS)
+            give_up(p);
+        else if (dead == p->attester)
             plan_attester(p);
     }
     return false;
@@ -156,8 +172,7 @@ static void wait_for_signal(struct parent *p) {
     int number = sigtimedwait(&signals, NULL, &limit);
     if (number != SIGTERM && number != SIGINT)
         return;
-    p->stopping = true;
-    (void)kill(p->worker, SIGTERM);
+    stop_worker(p);
 }
 
 static int supervise(struct parent *p) {
@@ -175,7 +190,7 @@ static int supervise(struct parent *p) {
         (void)kill(p->attester, SIGTERM);
         (void)waitpid(p->attester, NULL, 0);
     }
-    return code;
+    return p->hopeless ? bb_status_exit(BB_USAGE) : code;
 }
 
 static void announce(int listener) {
@@ -226,9 +241,11 @@ static int run_attester(const struct bb_gateway_options *options) {
     struct bb_attester *attester = NULL;
     /* The parent and the worker decide when it ends: an interrupt of the terminal does not. */
     (void)signal(SIGINT, SIG_IGN);
-    if (bb_attester_sim_new(options->sim_dir, options->sim_defect, &attester, &err) != BB_OK) {
+    enum bb_status status =
+        bb_attester_sim_new(options->sim_dir, options->sim_defect, &attester, &err);
+    if (status != BB_OK) {
         (void)fprintf(stderr, "attester: %s\n", err.text);
-        return 1;
+        return status == BB_USAGE ? HOPELESS : 1;
     }
     return bb_attester_process(attester, ROLE_FD);
 }

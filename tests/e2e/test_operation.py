@@ -231,6 +231,11 @@ def cannot_start(world, echo):
     for name, options in rows:
         done = w.blindbox("gateway", *options, check=False)
         w.case(f"{name}: said at once", done.returncode != 0 and done.stderr and not done.stdout, str(done))
+    options = ["gateway", "--attester", "sim", "--listen", "127.0.0.1:0", "--upstream", echo.upstream]
+    for name, more in (("an unknown defect", ["--sim-dir", world.sim, "--sim-defect", "nope"]),
+                       ("a simulator's folder that others reach", ["--sim-dir", "/"])):
+        done = w.blindbox(*options, *more, check=False, timeout=20)
+        w.case(f"{name}: the gateway gives up", done.returncode == 1 and "attester: " in done.stderr, str(done))
 
 
 def main():
