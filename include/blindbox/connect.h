@@ -32,17 +32,20 @@ BB_API BB_MUST_USE enum bb_status bb_connect(const char *address,
                                              const struct bb_connect_options *options,
                                              struct bb_connection **out, struct bb_error *err);
 
-/* Reads at least one byte; `*n` 0 with BB_OK is the orderly end. A cut is PeerUnreachable and never
- * an end; an age above the policy's max_connection_age is StaleEvidence: connect anew. */
+/* Reads at least one byte into `cap` > 0; `*n` 0 with BB_OK is the orderly end. A cut is
+ * PeerUnreachable and never an end; an age above the policy's max_connection_age is StaleEvidence.
+ * TryAgain: nothing came within io_ms, call again. After any other failure, and after any failure
+ * of bb_write(), the connection is broken: later calls fail too; close it. */
 BB_API BB_MUST_USE enum bb_status bb_read(struct bb_connection *connection, void *buf, size_t cap,
                                           size_t *n, struct bb_error *err);
-/* Writes all `len` bytes. */
+/* Writes all `len` bytes, or breaks the connection. */
 BB_API BB_MUST_USE enum bb_status bb_write(struct bb_connection *connection, const void *data,
                                            size_t len, struct bb_error *err);
 /* No more bytes from this side; reading goes on. */
 BB_API BB_MUST_USE enum bb_status bb_close_write(struct bb_connection *connection,
                                                  struct bb_error *err);
-/* Says goodbye where bb_close_write() has not, closes and frees. NULL-safe. */
+/* Closes and frees; says goodbye first where bb_close_write() has not and no call has failed, so
+ * that the peer never takes a broken stream for a whole one. NULL-safe. */
 BB_API void bb_close(struct bb_connection *connection);
 
 #ifdef __cplusplus

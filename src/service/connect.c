@@ -16,7 +16,7 @@ struct bb_connection {
     struct bb_session *session;
     int64_t ends_ms; /* max_connection_age */
     unsigned io_ms;
-    bool write_closed;
+    bool write_closed, broken; /* broken: a call failed; no goodbye may make that look whole */
 };
 
 static enum bb_status open_session(struct bb_connection *c, const char *address,
@@ -62,6 +62,10 @@ enum bb_status bb_connect(const char *address, const struct bb_connect_options *
     static const struct bb_connect_options defaults;
     const struct bb_connect_options *o = options == NULL ? &defaults : options;
     struct bb_error own = {0};
+    if (o->result != NULL)
+        *o->result = NULL;
+    if (address == NULL)
+        return bb_fail(err, BB_USAGE, "address", "HOST[:PORT]", "NULL", "no address");
     struct bb_connection *c = calloc(1, sizeof *c);
     if (c == NULL)
         return bb_fail_internal(err, "memory for a connection");
@@ -100,7 +104,7 @@ static enum bb_status wait_for(const struct bb_connection *c, unsigned want, int
     BB_TRY(check_age(c, err));
     if (bb_now_ms() < until_ms)
         return BB_OK;
-    return bb_fail(err, BB_PEER_UNREACHABLE, "time", NULL, NULL, "the peer did not answer in time");
+    return bb_fail(err, BB_TRY_AGAIN, "time", NULL, NULL, "the peer did not answer in time");
 }
 
 static int64_t call_ends(const struct bb_connection *c) {
@@ -112,29 +116,49 @@ static enum bb_status broken(struct bb_error *err) {
                    "the connection was cut: what came before may not be all");
 }
 
-enum bb_status bb_read(struct bb_connection *c, void *buf, size_t cap, size_t *n,
-                       struct bb_error *err) {
+/* The first failure is the connection's: what follows it would be out of order. */
+static enum bb_status usable(struct bb_connection *c, struct bb_error *err) {
+    if (c->broken)
+        return broken(err);
+    enum bb_status status = check_age(c, err);
+    c->broken = status != BB_OK;
+    return status;
+}
+
+/* A read that was late can be made again; of a write nobody knows how much went out. */
+static enum bb_status done(struct bb_connection *c, enum bb_status status, bool again) {
+    if (status != BB_OK && !(again && status == BB_TRY_AGAIN))
+        c->broken = true;
+    return status;
+}
+
+static enum bb_status read_some(struct bb_connection *c, void *buf, size_t cap, size_t *n,
+                                struct bb_error *err) {
     int64_t until = call_ends(c);
-    BB_TRY(check_age(c, err));
     for (;;) {
         unsigned want = 0;
-        *n = 0;
         enum bb_tls_io io = bb_tls_read(bb_session_tls(c->session), buf, cap, n);
         if (io == BB_TLS_OK || io == BB_TLS_EOF)
             return BB_OK;
+        *n = 0;
         if (!bb_tls_waits(io, &want))
             return broken(err);
         BB_TRY(wait_for(c, want, until, err));
     }
 }
 
-enum bb_status bb_write(struct bb_connection *c, const void *data, size_t len,
-                        struct bb_error *err) {
+enum bb_status bb_read(struct bb_connection *c, void *buf, size_t cap, size_t *n,
+                       struct bb_error *err) {
+    *n = 0;
+    if (cap == 0)
+        return bb_fail(err, BB_USAGE, "bb_read", "room for a byte", "0", "there is no room");
+    BB_TRY(usable(c, err));
+    return done(c, read_some(c, buf, cap, n, err), true);
+}
+
+static enum bb_status write_all(struct bb_connection *c, struct bb_span left,
+                                struct bb_error *err) {
     int64_t until = call_ends(c);
-    struct bb_span left = bb_span(data, len);
-    BB_TRY(check_age(c, err));
-    if (c->write_closed)
-        return bb_fail(err, BB_USAGE, "bb_write", NULL, NULL, "this side was closed for writing");
     while (left.len > 0) {
         unsigned want = 0;
         size_t n = 0;
@@ -149,12 +173,19 @@ enum bb_status bb_write(struct bb_connection *c, const void *data, size_t len,
     return BB_OK;
 }
 
-enum bb_status bb_close_write(struct bb_connection *c, struct bb_error *err) {
+enum bb_status bb_write(struct bb_connection *c, const void *data, size_t len,
+                        struct bb_error *err) {
+    if (c->write_closed)
+        return bb_fail(err, BB_USAGE, "bb_write", NULL, NULL, "this side was closed for writing");
+    BB_TRY(usable(c, err));
+    return done(c, write_all(c, bb_span(data, len), err), false);
+}
+
+static enum bb_status say_goodbye(struct bb_connection *c, struct bb_error *err) {
     int64_t until = call_ends(c);
     for (;;) {
         unsigned want = 0;
         enum bb_tls_io io = bb_tls_close_notify(bb_session_tls(c->session));
-        c->write_closed = true;
         if (io == BB_TLS_OK)
             return BB_OK;
         if (!bb_tls_waits(io, &want))
@@ -163,10 +194,16 @@ enum bb_status bb_close_write(struct bb_connection *c, struct bb_error *err) {
     }
 }
 
+enum bb_status bb_close_write(struct bb_connection *c, struct bb_error *err) {
+    BB_TRY(usable(c, err));
+    c->write_closed = true;
+    return done(c, say_goodbye(c, err), false);
+}
+
 void bb_close(struct bb_connection *c) {
     if (c == NULL)
         return;
-    if (c->session != NULL && bb_session_tls(c->session) != NULL && !c->write_closed)
+    if (c->session != NULL && bb_session_tls(c->session) != NULL && !c->write_closed && !c->broken)
         (void)bb_tls_close_notify(bb_session_tls(c->session));
     bb_session_free(c->session);
     bb_tls_context_free(c->tls);

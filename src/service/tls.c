@@ -23,7 +23,8 @@ struct bb_tls {
     SSL *ssl;
     uint8_t *spki; /* the peer's, once asked for */
     size_t spki_len;
-    bool closed; /* close_notify was sent */
+    bool closed;           /* close_notify was sent */
+    enum bb_tls_io broken; /* how it broke: for good, whatever the library says of later calls */
     char failure[128];
 };
 
@@ -217,7 +218,7 @@ void bb_tls_free(struct bb_tls *tls) {
     free(tls);
 }
 
-static enum bb_tls_io outcome(struct bb_tls *tls, int result) {
+static enum bb_tls_io classify(struct bb_tls *tls, int result) {
     int why = SSL_get_error(tls->ssl, result);
     unsigned long code = ERR_peek_error();
     const char *text = code == 0 ? "" : ERR_reason_error_string(code);
@@ -237,25 +238,42 @@ static enum bb_tls_io outcome(struct bb_tls *tls, int result) {
     return cut ? BB_TLS_CUT : BB_TLS_FAILED;
 }
 
+/* After a fatal alert the library reports an orderly end on the next read: a cut must stay a cut.
+ */
+static enum bb_tls_io outcome(struct bb_tls *tls, int result) {
+    enum bb_tls_io io = classify(tls, result);
+    if (io == BB_TLS_CUT || io == BB_TLS_FAILED)
+        tls->broken = io;
+    return io;
+}
+
 enum bb_tls_io bb_tls_handshake(struct bb_tls *tls) {
+    if (tls->broken != BB_TLS_OK)
+        return tls->broken;
     ERR_clear_error();
     int result = SSL_do_handshake(tls->ssl);
     return result == 1 ? BB_TLS_OK : outcome(tls, result);
 }
 
 enum bb_tls_io bb_tls_read(struct bb_tls *tls, uint8_t *buf, size_t cap, size_t *n) {
+    if (tls->broken != BB_TLS_OK)
+        return tls->broken;
     ERR_clear_error();
     int result = SSL_read_ex(tls->ssl, buf, cap, n);
     return result == 1 ? BB_TLS_OK : outcome(tls, result);
 }
 
 enum bb_tls_io bb_tls_write(struct bb_tls *tls, struct bb_span data, size_t *n) {
+    if (tls->broken != BB_TLS_OK)
+        return tls->broken;
     ERR_clear_error();
     int result = SSL_write_ex(tls->ssl, data.ptr, data.len, n);
     return result == 1 ? BB_TLS_OK : outcome(tls, result);
 }
 
 enum bb_tls_io bb_tls_close_notify(struct bb_tls *tls) {
+    if (tls->broken != BB_TLS_OK)
+        return tls->broken;
     if (tls->closed)
         return BB_TLS_OK;
     ERR_clear_error();

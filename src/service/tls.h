@@ -33,8 +33,8 @@ enum bb_tls_io {
     BB_TLS_WANT_READ,  /* call again when the socket is readable */
     BB_TLS_WANT_WRITE, /* call again, with the same bytes, when it is writable */
     BB_TLS_EOF,        /* the peer's close_notify */
-    BB_TLS_CUT,        /* end of file without close_notify, or a reset: truncated */
-    BB_TLS_FAILED,     /* protocol error: see bb_tls_failure() */
+    BB_TLS_CUT,        /* end of file without close_notify, or a reset: truncated; for good */
+    BB_TLS_FAILED,     /* protocol error, for good: see bb_tls_failure() */
 };
 
 /* True if `io` is a wish, which is added to `want`. */

@@ -7,7 +7,9 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 
+import wire
 import world as w
 
 BUILD = pathlib.Path(os.environ.get("BLINDBOX_BUILD", w.ROOT / "build"))
@@ -71,6 +73,82 @@ def connections(world):
            done.stderr.startswith("PeerUnreachable: connection"), str(done))
 
 
+class App:
+    """One connection at a time, in the hands of `act`; `said` and `end` tell what came and how it ended."""
+
+    def __init__(self, act):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.upstream = f"tcp:127.0.0.1:{self.listener.getsockname()[1]}"
+        self.said, self.end, self.act = b"", None, act
+        self.over = threading.Event()
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        connection, _ = self.listener.accept()
+        self.act(connection)
+        try:
+            while data := connection.recv(65536):
+                self.said += data
+            self.end = "end"
+        except OSError:
+            self.end = "cut"
+        self.over.set()
+
+
+class Junk:
+    """A TCP proxy that puts a record of its own into what the client says, after a while."""
+
+    def __init__(self, address):
+        self.target = wire.host_port(address)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self.listener.getsockname()[1]}"
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        client, _ = self.listener.accept()
+        gateway = socket.create_connection(self.target)
+        for source, sink in ((client, gateway), (gateway, client)):
+            threading.Thread(target=self.pump, args=(source, sink), daemon=True).start()
+        time.sleep(1)
+        gateway.sendall(bytes.fromhex("1703030020") + bytes(32))
+
+    @staticmethod
+    def pump(source, sink):
+        try:
+            while data := source.recv(65536):
+                sink.sendall(data)
+        except OSError:
+            pass
+        for s in (source, sink):
+            s.close()
+
+
+def stream(address, how, policy):
+    done = subprocess.run([BUILD / "tests" / "stream", address, how], capture_output=True, text=True, timeout=60,
+                          env={**os.environ, "BLINDBOX_POLICY": str(policy)})
+    return done.stdout.split("\n")[:-1]
+
+
+def goes_on(world):
+    """A program that does not stop at the first failure gets no other answer later."""
+    app = App(lambda connection: connection.sendall(b"part"))
+    rows = stream(Junk(w.Gateway(world, app.upstream).address).address, "read", world.policy)
+    w.case("a cut stays a cut", rows == ["read Ok 4", "read PeerUnreachable 0", "again PeerUnreachable 0",
+                                         "again PeerUnreachable 0"], str(rows))
+    app = App(lambda connection: time.sleep(3))
+    rows = stream(w.Gateway(world, app.upstream).address, "write", world.policy)
+    w.case("a write that was late breaks the connection", rows == ["stalled TryAgain 0", "again PeerUnreachable 0",
+                                                                   "end PeerUnreachable 0"], str(rows))
+    app.over.wait(20)
+    w.case("and what went out is no end", app.end == "cut" and set(app.said) == {ord("A")},
+           f"{app.end} {set(app.said)}")
+    app = App(lambda connection: None)
+    rows = stream(w.Gateway(world, app.upstream).address, "old", world.policy_with(max_connection_age=2))
+    app.over.wait(20)
+    w.case("an old connection ends as a cut", rows == ["young Ok 0", "old StaleEvidence 0"] and
+           (app.said, app.end) == (b"half", "cut"), f"{rows} {app.said} {app.end}")
+
+
 def installed(world):
     """Installs into a folder; compiles and links the example there with pkg-config alone."""
     root = world.folder / "root"
@@ -103,6 +181,7 @@ def main():
         offline()
     with w.World() as world:
         connections(world)
+        goes_on(world)
         if BUILD.name == "build":
             installed(world)
     w.finish()
