@@ -5,6 +5,7 @@
 #include "crypto/key.h"
 #include "service/attester_wire.h"
 #include "service/clock.h"
+#include "service/log.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -153,7 +154,7 @@ static bool serve_batch(struct process *p) {
                                 .binding_spki = bb_key_spki(p->binding_key),
                                 .config = bb_span(p->hello.config, p->hello.config_len)};
     if (bb_batch_new(&in, bb_random, &batch, &err) != BB_OK) {
-        (void)fprintf(stderr, "attester: %s\n", err.text);
+        bb_log("attester: %s", err.text);
         return deny_all(p, BB_CHANNEL_OWN_EVIDENCE_REFUSED, 0);
     }
     int64_t t0 = bb_now_us();
@@ -162,7 +163,7 @@ static bool serve_batch(struct process *p) {
     if (status == BB_OK)
         good = send_batch(p, batch, &made, bb_now_us() - t0);
     else {
-        (void)fprintf(stderr, "attester: %s: %s\n", bb_status_name(status), err.text);
+        bb_log("attester: %s: %s", bb_status_name(status), err.text);
         good = deny_all(p, status == BB_TRY_AGAIN ? BB_CHANNEL_BUSY : BB_CHANNEL_ATTESTER_DEAD,
                         status == BB_TRY_AGAIN ? 2000 : 0);
     }

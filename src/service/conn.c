@@ -2,6 +2,7 @@
 
 #include "base/hex.h"
 #include "service/clock.h"
+#include "service/log.h"
 #include "service/relay.h"
 #include "service/watch.h"
 
@@ -42,14 +43,13 @@ static void step(struct bb_conn *c);
 static void log_line(const struct bb_conn *c) {
     char peer[96];
     bb_address_text(&c->peer, peer, sizeof peer);
-    (void)fprintf(stderr,
-                  "conn=%" PRIu64 " peer=%s batch=%s leaf=%" PRIu32 " refused=%u in=%" PRIu64
-                  " out=%" PRIu64 " ms=%" PRId64 " end=%s\n",
-                  c->id, peer, c->batch[0] == '\0' ? "-" : c->batch, c->index,
-                  c->engine == NULL ? 0 : bb_gateway_conn_refused(c->engine),
-                  c->relay == NULL ? 0 : bb_relay_from_tls(c->relay),
-                  c->relay == NULL ? 0 : bb_relay_from_plain(c->relay), bb_now_ms() - c->born_ms,
-                  c->end == NULL ? "closed" : c->end);
+    bb_log("conn=%" PRIu64 " peer=%s batch=%s leaf=%" PRIu32 " refused=%u in=%" PRIu64
+           " out=%" PRIu64 " ms=%" PRId64 " end=%s",
+           c->id, peer, c->batch[0] == '\0' ? "-" : c->batch, c->index,
+           c->engine == NULL ? 0 : bb_gateway_conn_refused(c->engine),
+           c->relay == NULL ? 0 : bb_relay_from_tls(c->relay),
+           c->relay == NULL ? 0 : bb_relay_from_plain(c->relay), bb_now_ms() - c->born_ms,
+           c->end == NULL ? "closed" : c->end);
 }
 
 static void hang_up(struct bb_conn *c) {
@@ -294,11 +294,24 @@ static bool advance(struct bb_conn *c, unsigned *client_want, unsigned *up_want)
     return false;
 }
 
+/* Looked at in each step: a busy connection has a deadline too. */
+static void expire(struct bb_conn *c) {
+    if (c->doomed || bb_now_ms() < deadline(c))
+        return;
+    if (c->phase == DIALLING)
+        (void)dial_next(c);
+    else if (c->phase != EXCHANGE)
+        doom(c, c->phase == RELAY ? "age or idle" : "deadline");
+    else if (bb_gateway_conn_expire(c->engine, bb_now_ms()) == BB_GATEWAY_CLOSED)
+        doom(c, "deadline");
+}
+
 /* Everything that can be done now, in turns bounded for fairness; then the events for the rest. */
 static void step(struct bb_conn *c) {
     enum { TURNS = 16 };
     unsigned client_want = 0, up_want = 0;
     bool more = true;
+    expire(c);
     for (int i = 0; i < TURNS && more && !c->doomed; i++) {
         client_want = up_want = 0;
         more = advance(c, &client_want, &up_want);
@@ -314,20 +327,6 @@ static void step(struct bb_conn *c) {
         event_active(c->timer, EV_READ, 1);
 }
 
-static void on_timer(evutil_socket_t fd, short what, void *arg) {
-    struct bb_conn *c = arg;
-    (void)fd;
-    if ((what & EV_TIMEOUT) != 0 && bb_now_ms() >= deadline(c)) {
-        if (c->phase == DIALLING)
-            (void)dial_next(c);
-        else if (c->phase != EXCHANGE)
-            doom(c, c->phase == RELAY ? "age or idle" : "deadline");
-        else if (bb_gateway_conn_expire(c->engine, bb_now_ms()) == BB_GATEWAY_CLOSED)
-            doom(c, "deadline");
-    }
-    step(c);
-}
-
 struct bb_conn *bb_conn_new(struct bb_conn_host *host, int fd, const struct sockaddr_storage *peer,
                             uint64_t id) {
     struct bb_conn *c = calloc(1, sizeof *c);
@@ -341,7 +340,7 @@ struct bb_conn *bb_conn_new(struct bb_conn_host *host, int fd, const struct sock
     c->born_ms = c->last_ms = bb_now_ms();
     c->phase_deadline = c->born_ms + BB_HANDSHAKE_MS;
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    c->timer = event_new(host->base, -1, 0, on_timer, c);
+    c->timer = event_new(host->base, -1, 0, on_socket, c);
     if (c->timer == NULL || bb_tls_new(host->tls, fd, NULL, &c->tls, &err) != BB_OK ||
         !bb_watch_open(&c->client_watch, host->base, fd, on_socket, c, BB_IO_READ)) {
         c->end = "internal";

@@ -21,6 +21,7 @@ struct forward {
     size_t open_max;
     struct bb_acceptor acceptor;
     struct event *signals[5], *enough;
+    void (*own_sigpipe)(int); /* what the child gets back */
     pid_t child;
     int child_status;
 };
@@ -47,6 +48,8 @@ static enum bb_status open_listener(struct forward *f, struct bb_error *err) {
 }
 
 static enum bb_status start(struct forward *f, struct bb_error *err) {
+    /* A reader of the messages that left ends no connection. */
+    f->own_sigpipe = signal(SIGPIPE, SIG_IGN);
     BB_TRY(open_listener(f, err));
     f->host.base = event_base_new();
     if (f->host.base == NULL)
@@ -157,10 +160,11 @@ static bool set_environment(const char *proxy) {
 
 /* The child gets the signals and limits that we were started with: libevent has not touched them
  * before the fork. */
-static pid_t spawn(const char *proxy, char **argv) {
+static pid_t spawn(const struct forward *f, const char *proxy, char **argv) {
     pid_t pid = fork();
     if (pid != 0)
         return pid;
+    (void)signal(SIGPIPE, f->own_sigpipe);
     if (set_environment(proxy))
         (void)execvp(argv[0], argv);
     (void)fprintf(stderr, "blindbox exec: cannot run %s: %s\n", argv[0], strerror(errno));
@@ -192,7 +196,7 @@ int bb_forward_exec(const struct bb_forward_options *options, char **argv, struc
     (void)snprintf(proxy, sizeof proxy, "http://%s@%s", user, address);
     f.host.user_password = user;
     (void)signal(SIGCHLD, SIG_DFL); /* inherited as ignored, the child's end would be lost */
-    f.child = spawn(proxy, argv);
+    f.child = spawn(&f, proxy, argv);
     f.open_max = bb_connections_possible(BB_FORWARD_CONNECTIONS_MAX);
     f.enough = evtimer_new(f.host.base, on_stop, &f);
     if (f.child > 0 && f.enough != NULL && watch_signal(&f, 0, SIGCHLD, on_child) &&

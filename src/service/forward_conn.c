@@ -150,6 +150,7 @@ static bool attest(struct bb_forward_conn *c) {
         return h->user_password != NULL && reply(c, "502 Not attested", "", err.text);
     }
     c->phase = ATTEST;
+    c->deadline = bb_session_deadline(c->session);
     return true;
 }
 
@@ -169,6 +170,8 @@ static bool refused(struct bb_forward_conn *c) {
     char text[192], message[128];
     struct bb_forward_host *h = c->host;
     enum bb_status status = bb_session_status(c->session);
+    /* The session may have closed its socket, whose number the next one gets. */
+    bb_watch_close(&c->remote);
     h->refused++;
     h->target_stale = status == BB_PEER_UNREACHABLE;
     h->options->verdict(h->options->ctx, c->session, NULL);
@@ -201,7 +204,9 @@ static bool opened(struct bb_forward_conn *c) {
     c->phase = RELAY;
     c->deadline =
         bb_now_ms() + (int64_t)c->host->options->session.policy->max_connection_age * 1000;
-    return true;
+    if (!watch_session(c, BB_IO_READ))
+        c->phase = OVER;
+    return c->phase == RELAY;
 }
 
 static bool attesting(struct bb_forward_conn *c, unsigned *want) {
@@ -300,10 +305,21 @@ static bool advance(struct bb_forward_conn *c, unsigned *want) {
     return false;
 }
 
+/* Looked at in each step: a busy connection has a deadline too. */
+static void expire(struct bb_forward_conn *c) {
+    if (bb_now_ms() < c->deadline)
+        return;
+    if (c->phase == ATTEST)
+        (void)bb_session_expire(c->session);
+    else
+        c->phase = OVER;
+}
+
 static void step(struct bb_forward_conn *c) {
     enum { TURNS = 16 };
     unsigned want = 0;
     bool more = true;
+    expire(c);
     for (int i = 0; i < TURNS && more; i++) {
         want = 0;
         more = advance(c, &want);
@@ -318,18 +334,6 @@ static void step(struct bb_forward_conn *c) {
         event_active(c->timer, EV_READ, 1);
 }
 
-static void on_timer(evutil_socket_t fd, short what, void *arg) {
-    struct bb_forward_conn *c = arg;
-    (void)fd;
-    if ((what & EV_TIMEOUT) != 0 && bb_now_ms() >= c->deadline) {
-        if (c->phase == ATTEST)
-            (void)bb_session_expire(c->session);
-        else
-            c->phase = OVER;
-    }
-    step(c);
-}
-
 void bb_forward_conn_new(struct bb_forward_host *host, int fd) {
     struct bb_forward_conn *c = calloc(1, sizeof *c);
     int one = 1;
@@ -342,7 +346,7 @@ void bb_forward_conn_new(struct bb_forward_host *host, int fd) {
     /* Raw: a client that is not connected gets a reset, never an empty answer. */
     bb_reset_on_close(fd, host->user_password == NULL);
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    c->timer = event_new(host->base, -1, 0, on_timer, c);
+    c->timer = event_new(host->base, -1, 0, on_socket, c);
     c->first = host->user_password == NULL ? NULL : malloc(BB_RELAY_BUFFER);
     c->deadline = bb_now_ms() + BB_FORWARD_HEAD_MS;
     if (c->timer == NULL || (host->user_password != NULL && c->first == NULL) ||

@@ -6,9 +6,10 @@
 #include "channel/gateway.h"
 #include "service/address.h"
 
-#define BB_CONNECTIONS_MAX 15000        /* open connections: descriptors (two each) and memory */
-#define BB_CONNECTIONS_PER_ADDRESS 4000 /* one address cannot take all places */
-#define BB_DRAIN_MS 30000               /* how long open connections may go on after SIGTERM */
+#define BB_CONNECTIONS_MAX 15000 /* open connections: descriptors (two each) and memory */
+#define BB_CONNECTIONS_PER_ADDRESS                                                                 \
+    4000                  /* nor more than a quarter: one address cannot take all places */
+#define BB_DRAIN_MS 30000 /* how long open connections may go on after SIGTERM */
 
 struct bb_gateway_options {
     const char *listen;     /* "[::]:8443", "127.0.0.1:0", "*:8443" */

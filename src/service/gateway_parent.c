@@ -3,6 +3,7 @@
  * Its signals are blocked and waited for: no handler, no race. */
 #include "service/attester_process.h"
 #include "service/clock.h"
+#include "service/log.h"
 #include "service/gateway.h"
 
 #include <errno.h>
@@ -11,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -19,7 +21,6 @@
 enum {
     ROLE_FD = 3,
     LISTENER_FD = 4,
-    ARGS_MAX = 64,
     BACKOFF_MIN_MS = 100,
     BACKOFF_MAX_MS = 10000,
     BACKOFF_FORGOTTEN_MS = 60000,
@@ -31,7 +32,8 @@ struct parent {
     int control;            /* to the worker */
     pid_t worker, attester; /* attester: -1 while there is none */
     bool stopping;
-    bool hopeless; /* the attester refused its options */
+    bool hopeless;      /* the first attester refused its options */
+    unsigned attesters; /* started so far */
     unsigned backoff_ms;
     int64_t born_ms, next_ms; /* of the attester: when it began, when the next one may */
 };
@@ -44,21 +46,36 @@ static void own_signals(sigset_t *set) {
     (void)sigaddset(set, SIGCHLD);
 }
 
+/* `argv` with --role behind its first word, where no "--" can hide it; malloced. */
+static char **role_arguments(char **argv, char *role) {
+    static char program[] = "blindbox";
+    size_t n = 0;
+    while (argv[n] != NULL)
+        n++;
+    char **args = calloc(n + 3, sizeof *args);
+    if (args == NULL)
+        return NULL;
+    args[0] = program;
+    args[1] = argv[0];
+    args[2] = role;
+    for (size_t i = 1; i < n; i++)
+        args[i + 2] = argv[i];
+    return args;
+}
+
 /* Runs argv again as a role, with `fd` as descriptor 3 and `listener` (or -1) as 4. */
 static pid_t spawn(char **argv, const char *role, int fd, int listener) {
-    static char program[] = "blindbox";
-    char *args[ARGS_MAX] = {program};
     char text[32];
-    size_t n = 1;
     (void)snprintf(text, sizeof text, "--role=%s", role);
-    for (; argv[n - 1] != NULL && n < ARGS_MAX - 2; n++)
-        args[n] = argv[n - 1];
-    args[n++] = text;
-    args[n] = NULL;
+    char **args = role_arguments(argv, text);
+    if (args == NULL)
+        return -1;
     pid_t parent = getpid();
     pid_t pid = fork();
-    if (pid != 0)
+    if (pid != 0) {
+        free(args);
         return pid;
+    }
     sigset_t signals;
     own_signals(&signals);
     (void)sigprocmask(SIG_UNBLOCK, &signals, NULL);
@@ -68,9 +85,8 @@ static pid_t spawn(char **argv, const char *role, int fd, int listener) {
     if (getppid() != parent || a < 0 || dup2(a, ROLE_FD) < 0 ||
         (listener >= 0 && (b < 0 || dup2(b, LISTENER_FD) < 0)))
         _exit(1);
-    (void)close(a);
-    if (b >= 0)
-        (void)close(b);
+    /* Whatever else this process has or inherited is not the role's. */
+    (void)close_range(listener >= 0 ? LISTENER_FD + 1 : ROLE_FD + 1, ~0U, 0);
     (void)execv("/proc/self/exe", args);
     _exit(1);
 }
@@ -105,7 +121,7 @@ static pid_t start_attester(const struct parent *p) {
     pid_t pid = spawn(p->argv, "attester", pair[0], -1);
     /* Without its socket at the worker it reads an end and leaves. */
     if (pid > 0 && !hand_over(p->control, pair[1]))
-        (void)fprintf(stderr, "gateway: the worker does not take the attester's socket\n");
+        bb_log("gateway: the worker does not take the attester's socket");
     (void)close(pair[0]);
     (void)close(pair[1]);
     return pid;
@@ -115,7 +131,8 @@ static void plan_attester(struct parent *p) {
     int64_t now = bb_now_ms();
     if (now - p->born_ms > BACKOFF_FORGOTTEN_MS)
         p->backoff_ms = BACKOFF_MIN_MS; /* it worked for a while */
-    (void)fprintf(stderr, "gateway: the attester died; next try in %u ms\n", p->backoff_ms);
+    if (!p->stopping)
+        bb_log("gateway: the attester died; next try in %u ms", p->backoff_ms);
     p->attester = -1;
     p->next_ms = now + p->backoff_ms;
     p->backoff_ms = p->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : p->backoff_ms * 2;
@@ -127,7 +144,7 @@ static int worker_code(const struct parent *p, int status) {
         return WEXITSTATUS(status);
     if (p->stopping && WTERMSIG(status) == SIGTERM)
         return 0;
-    (void)fprintf(stderr, "gateway: the worker was ended by signal %d\n", WTERMSIG(status));
+    bb_log("gateway: the worker was ended by signal %d", WTERMSIG(status));
     return 1;
 }
 
@@ -152,7 +169,8 @@ static bool reap(struct parent *p, int *code) {
             *code = worker_code(p, status);
             return true;
         }
-        if (dead == p->attester && WIFEXITED(status) && WEXITSTATUS(status) == HOPELESS)
+        if (dead == p->attester && p->attesters == 1 && WIFEXITED(status) &&
+            WEXITSTATUS(status) == HOPELESS)
             give_up(p);
         else if (dead == p->attester)
             plan_attester(p);
@@ -181,6 +199,7 @@ static int supervise(struct parent *p) {
         if (p->attester < 0 && !p->stopping && bb_now_ms() >= p->next_ms) {
             p->born_ms = bb_now_ms();
             p->attester = start_attester(p);
+            p->attesters++;
             if (p->attester < 0)
                 plan_attester(p);
         }
@@ -211,6 +230,7 @@ int bb_gateway_run(const struct bb_gateway_options *options, char **argv) {
     int listener = -1, control[2];
     own_signals(&signals);
     (void)sigprocmask(SIG_BLOCK, &signals, NULL);
+    (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGCHLD, SIG_DFL); /* inherited as ignored, children would end unseen */
     /* What cannot work fails here, with a text, and not in a child. */
     enum bb_status status = bb_upstream_parse(options->upstream, &upstream, &err);
@@ -244,13 +264,24 @@ static int run_attester(const struct bb_gateway_options *options) {
     enum bb_status status =
         bb_attester_sim_new(options->sim_dir, options->sim_defect, &attester, &err);
     if (status != BB_OK) {
-        (void)fprintf(stderr, "attester: %s\n", err.text);
+        bb_log("attester: %s", err.text);
         return status == BB_USAGE ? HOPELESS : 1;
     }
     return bb_attester_process(attester, ROLE_FD);
 }
 
+/* Keys never reach a disk: no core file, and no other process of the user may look. */
+static void keep_secrets(void) {
+    const struct rlimit none = {0};
+    (void)setrlimit(RLIMIT_CORE, &none);
+#ifndef __SANITIZE_ADDRESS__ /* its search for leaks looks from another process */
+    (void)prctl(PR_SET_DUMPABLE, 0);
+#endif
+}
+
 int bb_gateway_role(const struct bb_gateway_options *options, const char *role) {
+    keep_secrets();
+    (void)signal(SIGPIPE, SIG_IGN);
     (void)fcntl(ROLE_FD, F_SETFD, FD_CLOEXEC);
     if (strcmp(role, "attester") == 0)
         return run_attester(options);

@@ -2,7 +2,9 @@
  */
 #include "service/acceptor.h"
 #include "service/attester_wire.h"
+#include "service/clock.h"
 #include "service/conn.h"
+#include "service/log.h"
 
 #include "base/hex.h"
 #include "channel/frame.h"
@@ -16,7 +18,16 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ADDRESS_BUCKETS = 4096, TLS_CERT_MAX = 1024, SLOT_BITS = 16 };
+enum {
+    ADDRESS_BUCKETS = 4096,
+    BUCKET_KEY_SIZE = 16,
+    V4_SIZE = 4,
+    V6_NETWORK_SIZE = 8,
+    TLS_CERT_MAX = 1024,
+    SLOT_BITS = 16,
+    ADDRESS_SHARE = 4,    /* a quarter of all places is the most that one address gets */
+    TURNED_AWAY_MS = 1000 /* how often the log says so */
+};
 
 static const char *const apps[] = {"raw", "http/1.1", "h2"};
 enum { N_APPS = sizeof apps / sizeof apps[0] };
@@ -33,7 +44,10 @@ struct worker {
     struct event *control_event, *link_event, *link_writable, *term, *drain_end;
     struct bb_conn *slot[BB_CONNECTIONS_MAX];
     uint64_t generation;
-    size_t open, open_max;
+    size_t open, open_max, address_max;
+    uint8_t bucket_key[BUCKET_KEY_SIZE];
+    unsigned long turned_away; /* not told yet */
+    int64_t told_ms;
     uint16_t per_address[ADDRESS_BUCKETS];
     uint64_t queue[BB_CONNECTIONS_MAX]; /* ids whose leaf is not yet at the attester */
     size_t queued;
@@ -59,18 +73,22 @@ static struct bb_conn *find(const struct worker *w, uint64_t id) {
     return c != NULL && bb_conn_id(c) == id ? c : NULL;
 }
 
+/* What counts as one address: IPv4 whole, mapped into IPv6 or not; of IPv6 the network's 64 bits,
+ * since a host has as many of the others as it likes. */
+static struct bb_span who(const struct sockaddr_storage *peer) {
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)peer;
+    if (peer->ss_family != AF_INET6)
+        return bb_span(&((const struct sockaddr_in *)(const void *)peer)->sin_addr, V4_SIZE);
+    return IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr) ? bb_span(&v6->sin6_addr.s6_addr[12], V4_SIZE)
+                                                : bb_span(&v6->sin6_addr, V6_NETWORK_SIZE);
+}
+
+/* Keyed, so that nobody can choose addresses that share another's bucket. */
 static uint16_t *bucket(struct worker *w, const struct sockaddr_storage *peer) {
-    uint32_t hash = 2166136261U; /* FNV-1a over the address without the port */
-    const uint8_t *bytes =
-        (const uint8_t *)&((const struct sockaddr_in *)(const void *)peer)->sin_addr;
-    size_t len = 4;
-    if (peer->ss_family == AF_INET6) {
-        bytes = (const uint8_t *)&((const struct sockaddr_in6 *)(const void *)peer)->sin6_addr;
-        len = 16;
-    }
-    for (size_t i = 0; i < len; i++)
-        hash = (hash ^ bytes[i]) * 16777619U;
-    return &w->per_address[hash % ADDRESS_BUCKETS];
+    uint8_t hash[BB_SHA384_SIZE] = {0};
+    struct bb_span parts[] = {BB_SPAN_OF(w->bucket_key), who(peer)};
+    (void)!bb_sha384_parts(parts, 2, hash);
+    return &w->per_address[((size_t)hash[0] << 8 | hash[1]) % ADDRESS_BUCKETS];
 }
 
 static void on_gone(struct bb_conn_host *host, struct bb_conn *c) {
@@ -155,7 +173,8 @@ static void lose_link(struct worker *w) {
     for (size_t i = 0; i < BB_CONNECTIONS_MAX; i++)
         if (w->slot[i] != NULL && bb_conn_leaf(w->slot[i]) != NULL)
             bb_conn_refuse(w->slot[i], BB_CHANNEL_BUSY, 1000);
-    (void)fprintf(stderr, "gateway: the attester is gone; waiting connections were refused\n");
+    if (!w->host.draining)
+        bb_log("gateway: the attester is gone; waiting connections were refused");
 }
 
 static bool take_ready(struct worker *w, size_t len) {
@@ -178,8 +197,7 @@ static bool take_batch(struct worker *w, size_t len) {
         return false;
     memcpy(&w->batch, b, len);
     bb_hex_encode(bb_span(b->d, BB_BATCH_ID_SIZE), id, sizeof id);
-    (void)fprintf(stderr, "batch=%s leaves=%u depth=%u report_us=%u\n", id, b->n, b->depth,
-                  b->report_us);
+    bb_log("batch=%s leaves=%u depth=%u report_us=%u", id, b->n, b->depth, b->report_us);
     return true;
 }
 
@@ -289,11 +307,23 @@ static void on_control(evutil_socket_t fd, short what, void *arg) {
 
 /* ---- accepting ---- */
 
+static void turn_away(struct worker *w, int fd) {
+    int64_t now = bb_now_ms();
+    (void)close(fd);
+    w->turned_away++;
+    if (now - w->told_ms < TURNED_AWAY_MS)
+        return;
+    bb_log("gateway: no place for %lu connections: %zu are open, an address has %zu at most",
+           w->turned_away, w->open, w->address_max);
+    w->turned_away = 0;
+    w->told_ms = now;
+}
+
 static void on_accept(void *arg, int fd, const struct sockaddr_storage *peer) {
     struct worker *w = arg;
     uint16_t *count = bucket(w, peer);
-    if (w->open >= w->open_max || *count >= BB_CONNECTIONS_PER_ADDRESS) {
-        (void)close(fd);
+    if (w->open >= w->open_max || *count >= w->address_max) {
+        turn_away(w, fd);
         return;
     }
     size_t slot = w->generation % BB_CONNECTIONS_MAX;
@@ -323,7 +353,7 @@ static void on_term(evutil_socket_t fd, short what, void *arg) {
     if (w->host.draining)
         return;
     w->host.draining = true;
-    (void)fprintf(stderr, "gateway: draining %zu connections\n", w->open);
+    bb_log("gateway: draining %zu connections", w->open);
     bb_acceptor_close(&w->acceptor);
     (void)close(w->listener);
     for (size_t i = 0; i < BB_CONNECTIONS_MAX; i++)
@@ -352,8 +382,11 @@ static enum bb_status make_identity(struct worker *w, struct bb_error *err) {
         .kind = 0, .form = 1, .apps = apps, .n_apps = N_APPS, .spki = spki};
     struct bb_writer config = bb_writer(w->hello.config, sizeof w->hello.config);
     bb_config_build("blindbox " BB_VERSION, w->upstream.uri, apps, N_APPS, &config);
-    if (config.failed)
-        return bb_fail_internal(err, "writing the configuration");
+    if (config.failed || !bb_config_is_valid(bb_writer_span(&config)))
+        return bb_fail(err, BB_USAGE, "--upstream", "UTF-8 text", NULL,
+                       "the configuration cannot be written: is the upstream's path UTF-8?");
+    if (!bb_random(w->bucket_key, sizeof w->bucket_key))
+        return bb_fail_internal(err, "making a key for the table of addresses");
     w->hello.type = BB_WIRE_HELLO;
     w->hello.flags = w->upstream.outside ? BB_FLAG_OUTSIDE_UPSTREAM : 0;
     w->hello.config_len = (uint32_t)config.len;
@@ -414,6 +447,9 @@ int bb_gateway_worker(const struct bb_gateway_options *options, int listener, in
     w->control = control;
     w->link = -1;
     w->open_max = bb_connections_possible(BB_CONNECTIONS_MAX);
+    w->address_max = w->open_max / ADDRESS_SHARE < BB_CONNECTIONS_PER_ADDRESS
+                         ? w->open_max / ADDRESS_SHARE
+                         : BB_CONNECTIONS_PER_ADDRESS;
     w->host.offer = &w->offer;
     w->host.options = &w->options;
     w->host.upstream = &w->upstream;
@@ -425,7 +461,7 @@ int bb_gateway_worker(const struct bb_gateway_options *options, int listener, in
         (void)event_base_dispatch(w->host.base);
         code = 0;
     } else {
-        (void)fprintf(stderr, "gateway: %s\n", err.text);
+        bb_log("gateway: %s", err.text);
     }
     worker_free(w);
     return code;

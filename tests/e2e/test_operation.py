@@ -195,7 +195,7 @@ def few_descriptors(world, echo):
     for client in clients:
         client.close()
     w.case("they leave: all is well", w.attest(gateway.address, world.policy)["verdict"] == "accepted")
-    rows = w.crowd(gateway.address, world.policy, 100, 40)
+    rows = w.crowd(gateway.address, world.policy, 100, 10)
     w.case("a crowd that fits is accepted", all(row["verdict"] == "accepted" for row in rows), str(rows)[:300])
     gateway.stop()
 

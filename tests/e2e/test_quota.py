@@ -7,8 +7,8 @@ import sys
 import wire
 import world as w
 
-SHARE = 4000  # BB_CONNECTIONS_PER_ADDRESS
-DESCRIPTORS = 2 * (SHARE + 300)
+SHARE = 500
+DESCRIPTORS = 64 + 2 * 4 * SHARE  # of the gateway: an address gets a quarter of the places they give
 
 
 def connect_from(source, port):
@@ -41,13 +41,17 @@ def attests(source, gateway):
 
 
 def main():
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     if hard < DESCRIPTORS:
         w.skip("a quota for each address", f"{hard} descriptors, {DESCRIPTORS} needed")
         return w.finish()
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
+
     with w.World() as world:
-        gateway = w.Gateway(world, w.Sink().upstream)
+        gateway = w.Gateway(world, w.Sink().upstream, before=limit)
         w.case("before: served", attests("127.0.0.2", gateway))
         worker = gateway.child("worker")
         base = w.descriptors(worker)
@@ -57,6 +61,7 @@ def main():
         w.case("an address gets its share and no more", kept == SHARE, str(kept))
         w.case("it gets no more evidence", not attests("127.0.0.2", gateway))
         w.case("others are served", attests("127.0.0.3", gateway))
+        w.case("the log says that places are short", "gateway: no place for " in gateway.log)
         for s in crowd[:10]:
             s.close()
         w.case("places given back are places again", w.eventually(lambda: attests("127.0.0.2", gateway)))

@@ -1,0 +1,34 @@
+#include "service/log.h"
+
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static unsigned long dropped;
+
+static bool write_line(char *line, size_t len) {
+    struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
+    line[len] = '\n';
+    return poll(&out, 1, 0) == 1 && (out.revents & POLLOUT) != 0 &&
+           write(STDERR_FILENO, line, len + 1) == (ssize_t)(len + 1);
+}
+
+static size_t length(int n) {
+    return n < 0 ? 0 : (n < BB_LOG_LINE_MAX ? (size_t)n : BB_LOG_LINE_MAX - 1);
+}
+
+void bb_log(const char *fmt, ...) {
+    char line[BB_LOG_LINE_MAX + 1];
+    va_list args;
+    if (dropped > 0) {
+        int n = snprintf(line, BB_LOG_LINE_MAX, "log: %lu lines were dropped", dropped);
+        if (write_line(line, length(n)))
+            dropped = 0;
+    }
+    va_start(args, fmt);
+    int n = vsnprintf(line, BB_LOG_LINE_MAX, fmt, args);
+    va_end(args);
+    if (!write_line(line, length(n)))
+        dropped++;
+}
