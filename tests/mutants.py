@@ -114,7 +114,7 @@ MUTANTS = [
     ("quota", "service/worker.c", "|| *count >= BB_CONNECTIONS_PER_ADDRESS", "", ["e2e/test_quota.py"]),
     ("leaves-between-attesters", "service/worker.c", "flush_queue(w); /* what came while", "/* what came while",
      ["e2e/test_operation.py"]),
-    ("skip-binding", "channel/client.c", "skip & ~never", "skip", [ENGINE, ATTEST]),
+    ("skip-binding", "channel/client.c", "skip & ~bb_client_never_skipped()", "skip", [ENGINE, ATTEST]),
 ]
 
 

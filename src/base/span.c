@@ -88,3 +88,11 @@ void bb_write_u32be(struct bb_writer *w, uint32_t v) { write_be(w, v, 4); }
 void bb_write_u64be(struct bb_writer *w, uint64_t v) { write_be(w, v, 8); }
 void bb_write_u32le(struct bb_writer *w, uint32_t v) { write_le(w, v, 4); }
 void bb_write_u64le(struct bb_writer *w, uint64_t v) { write_le(w, v, 8); }
+
+size_t bb_fill(uint8_t *to, size_t size, size_t *len, struct bb_span in) {
+    size_t n = size - *len < in.len ? size - *len : in.len;
+    if (n > 0)
+        memcpy(to + *len, in.ptr, n);
+    *len += n;
+    return n;
+}

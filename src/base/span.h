@@ -73,4 +73,7 @@ static inline struct bb_span bb_writer_span(const struct bb_writer *w) {
     return bb_span(w->buf, w->failed ? 0 : w->len);
 }
 
+/* Takes from `in` what `to` still has room for: `len` of `size` bytes are filled. Returns how many. */
+size_t bb_fill(uint8_t *to, size_t size, size_t *len, struct bb_span in);
+
 #endif

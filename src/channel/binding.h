@@ -19,6 +19,10 @@
 #define BB_ANCHORED_INPUT_SIZE 116
 #define BB_FLAG_OUTSIDE_UPSTREAM 0x0001U /* other bits are reserved and must be zero */
 
+/* TLS-Exporter(BB_EXPORTER_LABEL, context, 48) of this connection, after the whole handshake. False
+ * ends the connection. */
+typedef bool (*bb_exporter_fn)(void *ctx, struct bb_span context, uint8_t out[BB_EXPORTED_SIZE]);
+
 /* True for the one form of key that counts: P-256, named curve, uncompressed, 91 bytes. */
 bool bb_spki_is_p256(struct bb_span spki);
 

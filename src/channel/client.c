@@ -135,26 +135,18 @@ static enum bb_status head_complete(struct bb_client *c, struct bb_error *err) {
     return BB_OK;
 }
 
-static size_t take(uint8_t *to, size_t size, size_t *len, struct bb_span in) {
-    size_t n = size - *len < in.len ? size - *len : in.len;
-    if (n > 0)
-        memcpy(to + *len, in.ptr, n);
-    *len += n;
-    return n;
-}
-
 enum bb_status bb_client_feed(struct bb_client *c, struct bb_span in, bool *done,
                               struct bb_error *err) {
     size_t used = 0;
     *done = c->done;
     if (c->head_len < sizeof c->head) {
-        used = take(c->head, sizeof c->head, &c->head_len, in);
+        used = bb_fill(c->head, sizeof c->head, &c->head_len, in);
         if (c->head_len < sizeof c->head)
             return BB_OK;
     }
     if (c->body == NULL) /* also after a refused length: it is refused again */
         BB_TRY(head_complete(c, err));
-    used += take(c->body, c->body_size, &c->body_len, bb_span(in.ptr + used, in.len - used));
+    used += bb_fill(c->body, c->body_size, &c->body_len, bb_span(in.ptr + used, in.len - used));
     if (used < in.len)
         return malformed(err, "frame", "bytes after the response, before the start");
     c->done = c->body_len == c->body_size;
@@ -332,12 +324,22 @@ static void path_failed(const struct bb_response *p, struct bb_result *r) {
     bb_result_close(r);
 }
 
+uint64_t bb_client_never_skipped(void) {
+    uint64_t bits = 0;
+    for (int i = 0; i < BB_CHECK_COUNT; i++)
+        if (bb_check_stage((enum bb_check_id)i) == BINDING_STAGE)
+            bits |= UINT64_C(1) << i;
+    return bits;
+}
+
 bool bb_client_authentic(const struct bb_result *r) {
     for (int i = 0; i < BB_CHECK_COUNT; i++)
         if (bb_check_stage((enum bb_check_id)i) < BINDING_STAGE &&
             r->checks[i].outcome == BB_OUTCOME_FAILED)
             return false;
-    return r->checks[BB_CHECK_SIGNATURE].outcome == BB_OUTCOME_PASSED;
+    return r->checks[BB_CHECK_ROOT].outcome == BB_OUTCOME_PASSED &&
+           r->checks[BB_CHECK_CHAIN].outcome == BB_OUTCOME_PASSED &&
+           r->checks[BB_CHECK_SIGNATURE].outcome == BB_OUTCOME_PASSED;
 }
 
 bool bb_client_is_bound_by(const struct bb_result *r) {
@@ -359,8 +361,6 @@ static void hide_unverified(struct bb_result *r) {
 enum bb_status bb_client_appraise(const struct bb_client *c, const struct bb_collateral *more,
                                   const struct bb_policy *policy, int64_t now, uint64_t skip,
                                   struct bb_result *result) {
-    const uint64_t never = UINT64_C(1) << BB_CHECK_REPORT_DATA | UINT64_C(1) << BB_CHECK_LEAF |
-                           UINT64_C(1) << BB_CHECK_PATH | UINT64_C(1) << BB_CHECK_KEY;
     const struct bb_client_bound *b = &c->bound;
     struct bb_span certs[BB_COLLATERAL_MAX], crls[BB_COLLATERAL_MAX];
     const struct bb_span own[] = {b->cmw.vek, b->cmw.ask, b->cmw.ark};
@@ -385,7 +385,7 @@ enum bb_status bb_client_appraise(const struct bb_client *c, const struct bb_col
     };
     memcpy(expect.report_data, b->report_data, sizeof expect.report_data);
     memcpy(expect.config_digest, b->config_digest, sizeof expect.config_digest);
-    (void)!bb_appraise_snp(b->cmw.report, &all, policy, now, &expect, skip & ~never, result);
+    (void)!bb_appraise_snp(b->cmw.report, &all, policy, now, &expect, skip & ~bb_client_never_skipped(), result);
     if (!b->path_good && result->status != BB_INTERNAL)
         path_failed(&b->response, result);
     if (!bb_client_authentic(result))

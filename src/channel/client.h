@@ -16,10 +16,6 @@
 #include "appraise/appraise.h"
 #include "channel/frame.h"
 
-/* TLS-Exporter(BB_EXPORTER_LABEL, context, 48) of this connection, after the whole handshake. False
- * ends the connection. */
-typedef bool (*bb_exporter_fn)(void *ctx, struct bb_span context, uint8_t out[BB_EXPORTED_SIZE]);
-
 /* What the TLS layer says about the finished handshake. */
 struct bb_client_tls {
     bool tls13;          /* the version negotiated is 1.3 */
@@ -107,6 +103,8 @@ BB_MUST_USE enum bb_status bb_client_appraise(const struct bb_client *client,
                                               const struct bb_policy *policy, int64_t now,
                                               uint64_t skip, struct bb_result *result);
 
+/* The checks that bind the report to the connection: bit n for check n. */
+uint64_t bb_client_never_skipped(void);
 /* True if stages 1 to 5 of an appraisal hold: the vendor's hardware made this report. */
 bool bb_client_authentic(const struct bb_result *result);
 

@@ -4,7 +4,7 @@
 
 struct bb_gateway_conn {
     const struct bb_gateway_offer *offer;
-    bb_gateway_exporter_fn exporter;
+    bb_exporter_fn exporter;
     void *ctx;
     enum bb_gateway_state state;
     int64_t deadline;
@@ -28,7 +28,7 @@ static void close_conn(struct bb_gateway_conn *c) {
     c->deadline = INT64_MAX;
 }
 
-/* An idle relayed connection keeps none of the exchange. */
+/* A connection that has its response keeps none of the exchange. */
 static void drop_exchange(struct bb_gateway_conn *c) {
     free(c->body);
     free(c->out);
@@ -39,7 +39,7 @@ static void drop_exchange(struct bb_gateway_conn *c) {
 
 enum bb_status bb_gateway_conn_new(const struct bb_gateway_offer *offer,
                                    const uint8_t salt[BB_SALT_SIZE],
-                                   bb_gateway_exporter_fn exporter, void *ctx, int64_t now_ms,
+                                   bb_exporter_fn exporter, void *ctx, int64_t now_ms,
                                    struct bb_gateway_conn **out, struct bb_error *err) {
     struct bb_gateway_conn *c = calloc(1, sizeof *c);
     if (c == NULL)
@@ -63,12 +63,6 @@ void bb_gateway_conn_free(struct bb_gateway_conn *c) {
 
 enum bb_gateway_state bb_gateway_conn_state(const struct bb_gateway_conn *c) { return c->state; }
 const uint8_t *bb_gateway_conn_leaf(const struct bb_gateway_conn *c) { return c->leaf; }
-const struct bb_request *bb_gateway_conn_request(const struct bb_gateway_conn *c) {
-    return &c->request;
-}
-struct bb_span bb_gateway_conn_app(const struct bb_gateway_conn *c) {
-    return c->app;
-}
 int64_t bb_gateway_conn_deadline(const struct bb_gateway_conn *c) { return c->deadline; }
 unsigned bb_gateway_conn_refused(const struct bb_gateway_conn *c) { return c->refused; }
 
@@ -161,36 +155,27 @@ static void head_complete(struct bb_gateway_conn *c, int64_t now_ms) {
         close_conn(c);
 }
 
-static size_t take(uint8_t *to, size_t size, size_t *len, struct bb_span in) {
-    size_t n = size - *len < in.len ? size - *len : in.len;
-    if (n > 0)
-        memcpy(to + *len, in.ptr, n);
-    *len += n;
-    return n;
-}
-
 static size_t feed_request(struct bb_gateway_conn *c, struct bb_span in, int64_t now_ms) {
     size_t used = 0;
     if (c->head_len < sizeof c->head) {
-        used = take(c->head, sizeof c->head, &c->head_len, in);
+        used = bb_fill(c->head, sizeof c->head, &c->head_len, in);
         if (c->head_len < sizeof c->head)
             return used;
         head_complete(c, now_ms);
         if (c->state != BB_GATEWAY_REQUEST)
             return used;
     }
-    used += take(c->body, c->body_size, &c->body_len, bb_span(in.ptr + used, in.len - used));
+    used += bb_fill(c->body, c->body_size, &c->body_len, bb_span(in.ptr + used, in.len - used));
     if (c->body_len == c->body_size)
         request_complete(c, now_ms);
     return used;
 }
 
 static size_t feed_start(struct bb_gateway_conn *c, struct bb_span in) {
-    size_t used = take(c->start, sizeof c->start, &c->start_len, in);
+    size_t used = bb_fill(c->start, sizeof c->start, &c->start_len, in);
     if (memcmp(c->start, BB_START_FRAME, c->start_len) != 0) {
         close_conn(c);
     } else if (c->start_len == sizeof c->start) {
-        drop_exchange(c);
         c->state = BB_GATEWAY_OPEN;
         c->deadline = INT64_MAX;
     }
@@ -282,6 +267,7 @@ enum bb_gateway_state bb_gateway_conn_wrote(struct bb_gateway_conn *c, size_t n,
         close_conn(c);
         return c->state;
     }
+    drop_exchange(c);
     c->state = BB_GATEWAY_START;
     c->deadline = now_ms + BB_START_MS;
     return c->state;

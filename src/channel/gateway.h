@@ -3,10 +3,11 @@
  *
  *   REQUEST   bytes -> bb_gateway_conn_feed()
  *   BATCH     bb_gateway_conn_leaf() is to be sealed into a batch; then _answer() or _refuse()
- *   RESPONSE  write bb_gateway_conn_output(), tell _wrote(); a byte from the client before the
- * whole response is written closes START     bytes -> _feed(), until exactly the nine bytes of the
- * start frame came OPEN      the engine is done: dial the upstream, relay unchanged; memory of the
- * exchange is freed CLOSED    close the connection now (after a refusal: once it is written) */
+ *   RESPONSE  write bb_gateway_conn_output(), tell _wrote(); a byte from the client before the whole
+ *             response is written closes. Once it is written, memory of the exchange is freed
+ *   START     bytes -> _feed(), until exactly the nine bytes of the start frame came
+ *   OPEN      the engine is done: dial the upstream, relay unchanged
+ *   CLOSED    close the connection now (after a refusal: once it is written) */
 #ifndef BB_CHANNEL_GATEWAY_H
 #define BB_CHANNEL_GATEWAY_H
 
@@ -30,17 +31,13 @@ struct bb_gateway_offer {
     struct bb_span spki; /* its TLS key, 91 bytes */
 };
 
-/* TLS-Exporter(BB_EXPORTER_LABEL, context, 48) of this connection. */
-typedef bool (*bb_gateway_exporter_fn)(void *ctx, struct bb_span context,
-                                       uint8_t out[BB_EXPORTED_SIZE]);
-
 struct bb_gateway_conn;
 
 /* After the handshake (TLS 1.3, ALPN exactly blindbox/1, not resumed: the caller checked). `salt`:
  * fresh from the CSPRNG. `exporter` is called once, when the request is complete. */
 BB_MUST_USE enum bb_status bb_gateway_conn_new(const struct bb_gateway_offer *offer,
                                                const uint8_t salt[BB_SALT_SIZE],
-                                               bb_gateway_exporter_fn exporter, void *ctx,
+                                               bb_exporter_fn exporter, void *ctx,
                                                int64_t now_ms, struct bb_gateway_conn **out,
                                                struct bb_error *err);
 void bb_gateway_conn_free(struct bb_gateway_conn *conn); /* NULL-safe */
@@ -53,12 +50,8 @@ enum bb_gateway_state bb_gateway_conn_state(const struct bb_gateway_conn *conn);
 enum bb_gateway_state bb_gateway_conn_feed(struct bb_gateway_conn *conn, struct bb_span in,
                                            int64_t now_ms, size_t *used);
 
-/* In BATCH: this connection's 48 bytes for the batch, and the parsed request. */
+/* In BATCH: this connection's 48 bytes for the batch. */
 const uint8_t *bb_gateway_conn_leaf(const struct bb_gateway_conn *conn);
-const struct bb_request *bb_gateway_conn_request(const struct bb_gateway_conn *conn);
-/* The application protocol chosen: the first of the request's that the offer has; owned by the
- * offer. */
-struct bb_span bb_gateway_conn_app(const struct bb_gateway_conn *conn);
 
 /* What a sealed and signed batch gives to one of its connections. */
 struct bb_gateway_evidence {

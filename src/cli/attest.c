@@ -54,6 +54,7 @@ static enum bb_status parse(struct run *run, int argc, char **argv, struct bb_er
             run->help = true;
             return BB_OK;
         case OPT_JSON:
+            run->json = true;
             break;
         case OPT_SHOW_POLICY:
             run->show_policy = true;
@@ -65,6 +66,9 @@ static enum bb_status parse(struct run *run, int argc, char **argv, struct bb_er
     if (argc - optind != 1)
         return bb_fail(err, BB_USAGE, "HOST", "one address", NULL, "give one address");
     run->address = argv[optind];
+    if (run->show_policy && run->setup.skip != 0)
+        return bb_fail(err, BB_USAGE, "--show-policy", "no --skip", NULL,
+                       "a candidate policy is only shown when every check was made");
     return BB_OK;
 }
 
@@ -159,7 +163,7 @@ static int show_candidate(const struct run *run) {
     struct bb_result result = {0};
     char *json = NULL;
     if (b == NULL)
-        return refused(run);
+        return report(run);
     enum bb_status status = bb_candidate_policy(b, &json, &err);
     if (status == BB_OK)
         status = bb_policy_parse(bb_span_str(json), &policy, &err);

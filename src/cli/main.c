@@ -1,5 +1,6 @@
 /* blindbox: finds the subcommand and runs it, here or in its sister program. */
 #include "cli/commands.h"
+#include "cli/output.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -73,14 +74,14 @@ int main(int argc, char **argv) {
         return help(stderr);
     const char *name = argv[1];
     if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)
-        return help(stdout);
+        return bb_output_end(help(stdout));
     if (strcmp(name, "version") == 0 || strcmp(name, "--version") == 0)
-        return puts("blindbox " BB_VERSION) < 0 ? 1 : 0;
+        return bb_output_end(puts("blindbox " BB_VERSION) < 0 ? 1 : 0);
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         if (strcmp(commands[i].name, name) != 0)
             continue;
         if (commands[i].run != NULL)
-            return commands[i].run(argc - 1, argv + 1);
+            return bb_output_end(commands[i].run(argc - 1, argv + 1));
         return run_sister(commands[i].program, argv);
     }
     (void)fprintf(stderr, "blindbox: no command '%s'\n  next      see 'blindbox help'\n", name);

@@ -1,5 +1,6 @@
 /* The sister program blindbox-net: the subcommands that link TLS and the event loop. */
 #include "cli/commands.h"
+#include "cli/output.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -19,7 +20,7 @@ int main(int argc, char **argv) {
     const char *name = argc > 1 ? argv[1] : "";
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
         if (strcmp(commands[i].name, name) == 0)
-            return commands[i].run(argc - 1, argv + 1);
+            return bb_output_end(commands[i].run(argc - 1, argv + 1));
     (void)fprintf(stderr, "blindbox-net: no command '%s'\n  next      run 'blindbox help'\n", name);
     return 1;
 }

@@ -14,7 +14,8 @@ struct paint {
 };
 
 static struct paint paint_for(FILE *out) {
-    bool colour = getenv("NO_COLOR") == NULL && isatty(fileno(out)) != 0;
+    const char *no_color = getenv("NO_COLOR");
+    bool colour = (no_color == NULL || no_color[0] == '\0') && isatty(fileno(out)) != 0;
     return colour ? (struct paint){"\033[32m", "\033[31m", "\033[2m", "\033[0m"}
                   : (struct paint){"", "", "", ""};
 }

@@ -37,7 +37,7 @@ uint64_t bb_conn_id(const struct bb_conn *conn);
 const struct sockaddr_storage *bb_conn_peer(const struct bb_conn *conn);
 /* The 48 bytes for the batch; NULL unless the connection waits for one. */
 const uint8_t *bb_conn_leaf(const struct bb_conn *conn);
-/* Answers of the attester. `batch` is for the log. */
+/* Answers of the attester. `d` names the batch, for the log. */
 void bb_conn_answer(struct bb_conn *conn, const struct bb_gateway_evidence *evidence,
                     const uint8_t d[BB_D_SIZE]);
 void bb_conn_refuse(struct bb_conn *conn, unsigned status, uint64_t retry_ms);

@@ -6,7 +6,7 @@
 
 #include "base/span.h"
 
-#define BB_HTTP_HEAD_MAX 65536 /* a head that never ends: memory */
+#define BB_HTTP_HEAD_MAX 16384 /* a head that never ends: memory */
 
 enum bb_http_head {
     BB_HTTP_GOOD = 0,

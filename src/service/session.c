@@ -22,6 +22,7 @@ struct bb_session {
     struct bb_client *client;
     size_t sent; /* bytes of the request, then of the start frame */
     int64_t deadline, step_began;
+    int64_t dial_ends; /* of all addresses and the TLS handshake together */
     uint32_t wait_ms;
     struct bb_session_times times;
     struct bb_error error;
@@ -63,6 +64,12 @@ static void unreachable(struct bb_session *s, const char *why) {
     hang_up(s);
 }
 
+/* The time that is left, shared by the addresses that are. */
+static int64_t share_of_time(const struct bb_session *s) {
+    int64_t now = bb_now_ms(), left = s->dial_ends - now;
+    return now + left / (int64_t)(s->options.target->count - s->address);
+}
+
 /* Begins with the present address, or the next one that can be dialled at all. */
 static enum bb_session_state dial(struct bb_session *s) {
     const struct bb_target *t = s->options.target;
@@ -76,7 +83,7 @@ static enum bb_session_state dial(struct bb_session *s) {
                            errno == EINPROGRESS)) {
             (void)setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
             s->state = BB_SESSION_CONNECTING;
-            s->deadline = bb_now_ms() + BB_HANDSHAKE_MS;
+            s->deadline = share_of_time(s);
             return s->state;
         }
         unreachable(s, strerror(errno));
@@ -105,7 +112,8 @@ static bool connecting(struct bb_session *s, unsigned *want) {
         (void)refuse(s);
         return false;
     }
-    enter(s, BB_SESSION_HANDSHAKE, BB_HANDSHAKE_MS, &s->times.connect);
+    enter(s, BB_SESSION_HANDSHAKE, 0, &s->times.connect);
+    s->deadline = s->dial_ends;
     return true;
 }
 
@@ -237,9 +245,8 @@ enum bb_session_state bb_session_expire(struct bb_session *s) {
         return s->state;
     if (s->state == BB_SESSION_CONNECTING)
         return dial_next(s, "no answer");
-    (void)bb_fail(&s->error,
-                  s->state == BB_SESSION_HANDSHAKE ? BB_ATTESTATION_REFUSED : BB_PEER_UNREACHABLE,
-                  "time", NULL, NULL, "the peer did not answer in time");
+    (void)bb_fail(&s->error, BB_PEER_UNREACHABLE, "time", NULL, NULL,
+                  "the peer did not answer in time");
     return refuse(s);
 }
 
@@ -273,6 +280,7 @@ enum bb_status bb_session_new(const struct bb_session_options *options, struct b
     s->options = *options;
     s->fd = -1;
     s->step_began = bb_now_us();
+    s->dial_ends = bb_now_ms() + BB_HANDSHAKE_MS;
     enum bb_status status = prepare(s, err);
     if (status != BB_OK) {
         bb_session_free(s);

@@ -1,11 +1,12 @@
 /* The client's side of one connection: dials, shakes hands, makes the exchange of channel/client.h
  * and gives the verdict. Non-blocking; the caller waits for the events and keeps the clock.
  *
- *   while ((state = bb_session_step(s, &want)) is CONNECTING, HANDSHAKE or EXCHANGE)
- *       wait for `want` on bb_session_fd(s), or until bb_session_deadline(s): then
- * bb_session_expire() ACCEPTED   the verdict is good; not one application byte may be sent yet
- *   bb_session_start(), then step until OPEN: the application's turn, on bb_session_tls()
- *   REFUSED    the peer got close_notify and nothing else; error or result say why */
+ *   while bb_session_step(s, &want) gives CONNECTING, HANDSHAKE or EXCHANGE:
+ *             wait for `want` on bb_session_fd(s), or until bb_session_deadline(s); then it is the
+ *             turn of bb_session_expire()
+ *   ACCEPTED  the verdict is good; not one application byte may be sent yet. bb_session_start(), then
+ *             step until OPEN: the application's turn, on bb_session_tls()
+ *   REFUSED   the peer got close_notify and nothing else; error or result say why */
 #ifndef BB_SERVICE_SESSION_H
 #define BB_SERVICE_SESSION_H
 

@@ -28,6 +28,9 @@ static json_t *batch(const struct bb_client_bound *b) {
 static json_t *add_peer(json_t *o, const struct bb_session *s) {
     const struct bb_target *p = bb_session_target(s);
     const struct bb_session_times *t = bb_session_times(s);
+    uint64_t retry = bb_session_retry_ms(s);
+    if (retry > 0)
+        (void)json_object_set_new(o, "retry_ms", json_integer((json_int_t)retry));
     (void)json_object_set_new(o, "peer",
                               json_pack("{s:s, s:s, s:s}", "host", p->host, "port", p->port,
                                         "address", bb_session_address(s)));

@@ -17,11 +17,21 @@ def honest(world, gateway):
            result["batch"]["id"] == result["batch"]["d"][:16], str(result)[:300])
     w.case("both sides name the batch", f"batch={result['batch']['id']} leaf={result['batch']['index']}"
            in gateway.log, gateway.log)
-    skipped = json.loads(w.blindbox("attest", gateway.address, "--policy", world.policy, "--skip", "leaf",
-                                    "--skip", "debug", "--json").stdout)
+    skipped = json.loads(w.blindbox("attest", gateway.address, "--policy", world.policy, "--skip", "debug",
+                                    "--json").stdout)
     by_id = {c["id"]: c["outcome"] for c in skipped["checks"]}
-    w.case("--skip shows skipped, and never leaves out the binding",
-           by_id["debug"] == "skipped" and by_id["leaf"] == "passed", str(by_id))
+    w.case("--skip shows skipped", by_id["debug"] == "skipped", str(by_id))
+    for check in ("report-data", "leaf", "path", "key"):
+        done = w.blindbox("attest", gateway.address, "--policy", world.policy, "--skip", check, check=False)
+        w.case(f"--skip {check} is refused on a connection", done.returncode == 1 and
+               "cannot be left out" in done.stderr, str(done))
+    done = w.blindbox("attest", gateway.address, "--js", "--policy", world.policy)
+    w.case("a shortened --json is --json", done.stdout.startswith("{"), done.stdout[:80])
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([w.PROGRAM, "attest", gateway.address, "--policy", str(world.policy)], stdout=full,
+                              stderr=subprocess.PIPE, text=True)
+    w.case("a result that is lost is no success", done.returncode == 1 and "cannot write" in done.stderr,
+           str(done))
 
 
 def candidate(world, gateway):
@@ -30,6 +40,11 @@ def candidate(world, gateway):
     again = w.blindbox("attest", gateway.address, "--policy", world.folder / "candidate.json")
     w.case("--show-policy gives a policy that accepts this peer",
            "verdict   accepted" in again.stdout and "candidate only" in done.stderr, done.stderr)
+    done = w.blindbox("attest", gateway.address, "--show-policy", "--skip", "signature", check=False)
+    w.case("no candidate without every check", done.returncode == 1 and done.stdout == "", str(done))
+    done = w.blindbox("attest", "127.0.0.1:1", "--show-policy", "--json", check=False)
+    w.case("no candidate, but JSON, without a peer", done.returncode == 8 and
+           json.loads(done.stdout)["class"] == "PeerUnreachable", str(done))
 
 
 def policies(world, gateway):

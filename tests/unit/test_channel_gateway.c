@@ -160,14 +160,17 @@ static void test_exporter_failure_closes(void **state) {
 static struct bb_gateway_conn *conn_answered(void) {
     struct bb_request q = good_request();
     struct bb_gateway_conn *conn = conn_with(&q);
-    assert_bytes(bb_gateway_conn_app(conn), BB_SPAN_LIT("raw"));
     struct bb_gateway_evidence e = {.kind = 255,
                                     .form = 1,
                                     .cmw = BB_SPAN_LIT("cmw"),
                                     .config = BB_SPAN_LIT("config"),
                                     .binding_spki = BB_SPAN_OF(spki)};
     assert_int_equal(bb_gateway_conn_answer(conn, &e, NULL), BB_OK);
-    size_t len = bb_gateway_conn_output(conn).len;
+    struct bb_span out = bb_gateway_conn_output(conn);
+    struct bb_response sent;
+    assert_true(bb_response_parse(bb_span(out.ptr + 4, out.len - 4), &sent));
+    assert_bytes(sent.app, BB_SPAN_LIT("raw"));
+    size_t len = out.len;
     for (size_t i = 0; i + 1 < len; i++)
         assert_int_equal(bb_gateway_conn_wrote(conn, 1, 1500), BB_GATEWAY_RESPONSE);
     assert_int_equal(bb_gateway_conn_wrote(conn, 1, 1500), BB_GATEWAY_START);
