@@ -49,23 +49,6 @@ static enum bb_status lookup(const char *text, const char *host, const char *por
                    gai_strerror(why));
 }
 
-static enum bb_status resolve(const char *text, const char *host, const char *port, int flags,
-                              struct sockaddr_storage *out, socklen_t *len, struct bb_error *err) {
-    struct addrinfo *list = NULL;
-    BB_TRY(lookup(text, host, port, flags, &list, err));
-    /* A wildcard: the IPv6 one takes IPv4 too. */
-    const struct addrinfo *best = list;
-    for (const struct addrinfo *a = list; (flags & AI_PASSIVE) != 0 && a != NULL; a = a->ai_next)
-        if (a->ai_family == AF_INET6)
-            best = a;
-    if (best == NULL)
-        return bad(err, text);
-    memcpy(out, best->ai_addr, best->ai_addrlen);
-    *len = best->ai_addrlen;
-    freeaddrinfo(list);
-    return BB_OK;
-}
-
 /* Copies what there is room for. */
 static size_t take_addresses(struct addrinfo *list, struct sockaddr_storage *address,
                              socklen_t *len) {
@@ -164,35 +147,63 @@ static bool bind_it(int s, const struct sockaddr_storage *address, socklen_t len
     return good;
 }
 
-enum bb_status bb_listen(const char *text, int *fd, struct bb_error *err) {
+static bool listen_at(const struct sockaddr_storage *address, socklen_t len, int *fd) {
     enum { BACKLOG = 4096 };
+    int s = socket(address->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (s >= 0 && bind_it(s, address, len) && listen(s, BACKLOG) == 0) {
+        *fd = s;
+        return true;
+    }
+    int why = errno;
+    if (s >= 0)
+        (void)close(s);
+    errno = why;
+    return false;
+}
+
+/* The addresses of `text` in the order to try: a wildcard's IPv6 one, which takes IPv4 too, first. */
+static enum bb_status listen_addresses(const char *text,
+                                       struct sockaddr_storage address[BB_TARGET_ADDRESSES],
+                                       socklen_t len[BB_TARGET_ADDRESSES], size_t *n,
+                                       struct bb_error *err) {
     char host[256] = "", port[16] = "";
-    struct sockaddr_storage address = {0};
-    socklen_t len = 0;
-    const char *path = unix_path(text);
-    if (path != NULL) {
-        BB_TRY(unix_address(path, &address, &len, err));
-    } else {
-        BB_TRY(bb_host_port(text, NULL, host, sizeof host, port, sizeof port, err));
-        BB_TRY(resolve(text, host, port, AI_PASSIVE, &address, &len, err));
+    struct addrinfo *list = NULL;
+    *n = 1;
+    if (unix_path(text) != NULL)
+        return unix_address(unix_path(text), address, len, err);
+    BB_TRY(bb_host_port(text, NULL, host, sizeof host, port, sizeof port, err));
+    BB_TRY(lookup(text, host, port, AI_PASSIVE, &list, err));
+    *n = take_addresses(list, address, len);
+    for (size_t i = 1; i < *n; i++) {
+        if (address[i].ss_family != AF_INET6 || address[0].ss_family == AF_INET6)
+            continue;
+        struct sockaddr_storage first = address[0];
+        socklen_t first_len = len[0];
+        address[0] = address[i], len[0] = len[i];
+        address[i] = first, len[i] = first_len;
     }
-    int s = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (s < 0 || !bind_it(s, &address, len) || listen(s, BACKLOG) != 0) {
-        enum bb_status status = bb_fail(err, BB_USAGE, "listen", "a free address", text,
-                                        "cannot listen on %s: %s", text, strerror(errno));
-        if (s >= 0)
-            (void)close(s);
-        return status;
-    }
-    *fd = s;
     return BB_OK;
 }
 
-bool bb_listen_is_local(int fd) {
-    struct sockaddr_storage own = {0};
-    socklen_t len = sizeof own;
-    return getsockname(fd, (struct sockaddr *)&own, &len) == 0 &&
-           (own.ss_family == AF_UNIX || is_loopback(&own));
+static bool is_local(const struct sockaddr_storage *address) {
+    return address->ss_family == AF_UNIX || is_loopback(address);
+}
+
+enum bb_status bb_listen(const char *text, bool local_only, int *fd, struct bb_error *err) {
+    struct sockaddr_storage address[BB_TARGET_ADDRESSES] = {0};
+    socklen_t len[BB_TARGET_ADDRESSES] = {0};
+    size_t n = 0;
+    BB_TRY(listen_addresses(text, address, len, &n, err));
+    for (size_t i = 0; i < n; i++) {
+        if (local_only && !is_local(&address[i]))
+            return bb_fail(
+                err, BB_USAGE, "listen", "a loopback address or unix:PATH", text,
+                "other machines could connect to %s; a proxy does so with --unsafe-listen", text);
+        if (listen_at(&address[i], len[i], fd))
+            return BB_OK;
+    }
+    return bb_fail(err, BB_USAGE, "listen", "a free address", text, "cannot listen on %s: %s", text,
+                   strerror(errno));
 }
 
 void bb_address_text(const struct sockaddr_storage *address, char *out, size_t cap) {

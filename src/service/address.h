@@ -21,10 +21,10 @@ BB_MUST_USE enum bb_status bb_host_port(const char *text, const char *default_po
 void bb_address_text(const struct sockaddr_storage *address, char *out, size_t cap);
 
 /* A listening socket, non-blocking, close-on-exec: HOST:PORT (dual stack for an IPv6 wildcard), or
- * unix:PATH (mode 0600; a stale socket is replaced). */
-BB_MUST_USE enum bb_status bb_listen(const char *text, int *fd, struct bb_error *err);
-/* True if only this machine can reach it: loopback or a Unix socket. */
-bool bb_listen_is_local(int fd);
+ * unix:PATH (mode 0600; a stale socket is replaced). `local_only` refuses, before anybody can connect,
+ * what is neither loopback nor a Unix socket. */
+BB_MUST_USE enum bb_status bb_listen(const char *text, bool local_only, int *fd,
+                                     struct bb_error *err);
 
 /* Where the application is: tcp:HOST:PORT or unix:PATH, resolved once, at start. A name may have
  * several addresses ("localhost" often does): they are tried in turn. */

@@ -40,11 +40,7 @@ static void on_accept(void *arg, int fd, const struct sockaddr_storage *peer) {
 static enum bb_status open_listener(struct forward *f, struct bb_error *err) {
     const struct bb_forward_options *o = f->host.options;
     BB_TRY(bb_target_resolve(o->to, &f->host.target, err));
-    BB_TRY(bb_listen(o->listen, &f->listener, err));
-    if (!o->unsafe_listen && !bb_listen_is_local(f->listener))
-        return bb_fail(err, BB_USAGE, "--listen", "a loopback address or unix:PATH", o->listen,
-                       "other machines could use the proxy; --unsafe-listen allows that");
-    return BB_OK;
+    return bb_listen(o->listen, !o->unsafe_listen, &f->listener, err);
 }
 
 static enum bb_status start(struct forward *f, struct bb_error *err) {

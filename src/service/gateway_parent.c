@@ -235,7 +235,7 @@ int bb_gateway_run(const struct bb_gateway_options *options, char **argv) {
     /* What cannot work fails here, with a text, and not in a child. */
     enum bb_status status = bb_upstream_parse(options->upstream, &upstream, &err);
     if (status == BB_OK)
-        status = bb_listen(options->listen, &listener, &err);
+        status = bb_listen(options->listen, false, &listener, &err);
     if (status != BB_OK) {
         (void)fprintf(stderr, "blindbox gateway: %s\n  next      %s\n", err.text,
                       bb_status_next_step(status));

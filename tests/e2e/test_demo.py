@@ -247,7 +247,7 @@ def usage():
     w.case("--help", all(o in done.stdout for o in ("--keep DIR", "--json", "--app ADDRESS")),
            done.stdout)
     done = w.blindbox("demo", "--app", "0.0.0.0:0", check=False)
-    w.case("--app is for this machine only", done.returncode == 1 and "this machine only" in done.stderr,
+    w.case("--app is for this machine only", done.returncode == 1 and "other machines could connect" in done.stderr,
            str(done))
     done = w.blindbox("demo", "--nonsense", check=False)
     w.case("a wrong option", done.returncode == 1 and "usage:" in done.stderr and done.stdout == "", str(done))

@@ -129,7 +129,7 @@ static void test_target(void **state) {
     assert_int_equal(bb_target_resolve("127.0.0.1:https", &t, &err), BB_PEER_UNREACHABLE);
 }
 
-/* Listens, and says whether only this machine can reach it. */
+/* Where others can connect it listens only if told so. */
 static void test_listen(void **state) {
     (void)state;
     static const struct {
@@ -140,9 +140,14 @@ static void test_listen(void **state) {
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
         struct bb_error err = {0};
         int fd = -1;
-        assert_int_equal(bb_listen(places[i].text, &fd, &err), BB_OK);
-        assert_int_equal(bb_listen_is_local(fd), places[i].local);
+        assert_int_equal(bb_listen(places[i].text, false, &fd, &err), BB_OK);
         (void)close(fd);
+        fd = -1;
+        assert_int_equal(bb_listen(places[i].text, true, &fd, &err),
+                         places[i].local ? BB_OK : BB_USAGE);
+        assert_int_equal(fd >= 0, places[i].local);
+        if (fd >= 0)
+            (void)close(fd);
     }
 }
 
@@ -153,14 +158,14 @@ static void test_listen_refuses(void **state) {
     struct sockaddr_storage own = {0};
     socklen_t len = sizeof own;
     int fd = -1, second = -1;
-    assert_int_equal(bb_listen("127.0.0.1:0", &fd, &err), BB_OK);
+    assert_int_equal(bb_listen("127.0.0.1:0", false, &fd, &err), BB_OK);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&own, &len), 0);
     bb_address_text(&own, taken, sizeof taken);
-    assert_int_equal(bb_listen(taken, &second, &err), BB_USAGE);
+    assert_int_equal(bb_listen(taken, false, &second, &err), BB_USAGE);
     assert_int_equal(second, -1);
     assert_non_null(strstr(err.text, taken));
-    assert_int_equal(bb_listen("unix:/nowhere/at/all", &second, &err), BB_USAGE);
-    assert_int_equal(bb_listen("127.0.0.1", &second, &err), BB_USAGE);
+    assert_int_equal(bb_listen("unix:/nowhere/at/all", false, &second, &err), BB_USAGE);
+    assert_int_equal(bb_listen("127.0.0.1", false, &second, &err), BB_USAGE);
     (void)close(fd);
 }
 

@@ -142,10 +142,7 @@ enum bb_status bb_demo_app_counts(struct bb_demo_app *app, struct bb_demo_counts
 int bb_demo_app_main(const char *listen) {
     struct bb_demo_app app = {.probes = 0};
     struct bb_error err = {0};
-    if (bb_demo_app_start(&app, listen, &err) == BB_OK && !bb_listen_is_local(app.peer.listener))
-        (void)bb_fail(&err, BB_USAGE, "--app", "127.0.0.1:PORT or unix:PATH", listen,
-                      "the demo's application is for this machine only");
-    if (err.status != BB_OK) {
+    if (bb_demo_app_start(&app, listen, &err) != BB_OK) {
         bb_demo_peer_stop(&app.peer);
         return bb_error_print(stderr, &err);
     }

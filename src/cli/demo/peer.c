@@ -62,7 +62,7 @@ static bool start_thread(struct bb_demo_peer *peer) {
 
 enum bb_status bb_demo_peer_start(struct bb_demo_peer *peer, const char *listen,
                                   struct bb_error *err) {
-    BB_TRY(bb_listen(listen, &peer->listener, err));
+    BB_TRY(bb_listen(listen, true, &peer->listener, err));
     name_it(peer, listen);
     if (pipe2(peer->stop, O_CLOEXEC | O_NONBLOCK) != 0) {
         (void)close(peer->listener);
