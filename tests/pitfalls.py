@@ -65,7 +65,7 @@ PITFALLS = [
         ("test_vek: test_extensions_too_many", "CertificateChainInvalid")]),
     (21, "an index of -1, an ASN.1 integer that cannot be decoded, trailing bytes", [
         ("test_vek: test_each_extension", "CertificateChainInvalid"),
-        ("test_evidence_forms.py: certificate file: DER and a byte", "CollateralUnavailable")]),
+        ("test_evidence_forms.py: certificate file: DER and a byte", "CertificateChainInvalid")]),
     (22, "debug is looked at in one entry point and not in another", [
         ("test_sim_evidence.py: defect debug", "DebugMode"), ("test_attest.py: defect debug", "DebugMode")]),
     (23, "reports that the host asked for, or of a VMPL above the policy's", [

@@ -70,20 +70,28 @@ static const char *misfit(const struct bb_snp_fit *fit) {
     return fit->tcb ? NULL : "another TCB";
 }
 
+/* A kind of certificate of which none can be used: missing, unless one at hand is damaged. */
+static void none_at_hand(struct appraisal *a, const char *kind) {
+    if (a->path.n_unreadable == 0)
+        bb_check_fail(a->r, BB_CHECK_COLLATERAL, BB_COLLATERAL_UNAVAILABLE, kind, "none",
+                      "no %s certificate at hand", kind);
+    else
+        bb_check_fail(a->r, BB_CHECK_COLLATERAL, BB_CERTIFICATE_CHAIN_INVALID, kind,
+                      "a damaged certificate",
+                      "no %s certificate at hand but one that cannot be read", kind);
+}
+
 static void collateral(struct appraisal *a) {
     const struct bb_snp_path *p = &a->path;
     const char *kind = bb_snp_signer_name(a->report.signer);
     const char *authority = a->report.signer == BB_SNP_SIGNER_VLEK ? "ASVK" : "ASK";
     const char *why = misfit(&p->fit);
     if (p->n_veks == 0)
-        bb_check_fail(a->r, BB_CHECK_COLLATERAL, BB_COLLATERAL_UNAVAILABLE, kind, "none",
-                      "no %s certificate at hand", kind);
+        none_at_hand(a, kind);
     else if (p->n_asks == 0)
-        bb_check_fail(a->r, BB_CHECK_COLLATERAL, BB_COLLATERAL_UNAVAILABLE, authority, "none",
-                      "no %s certificate at hand", authority);
+        none_at_hand(a, authority);
     else if (p->root == BB_SNP_ROOT_ABSENT)
-        bb_check_fail(a->r, BB_CHECK_COLLATERAL, BB_COLLATERAL_UNAVAILABLE, "ARK", "none",
-                      "no copy of the root certificate at hand");
+        none_at_hand(a, "ARK");
     else if (why != NULL)
         bb_check_fail(a->r, BB_CHECK_COLLATERAL, BB_CERTIFICATE_CHAIN_INVALID,
                       "a certificate that fits the report", why,

@@ -148,6 +148,8 @@ enum bb_status bb_store_add(struct bb_store *s, struct bb_span bytes, size_t *fo
                             struct bb_error *err) {
     *found = 0;
     enum bb_der_kind kind = bytes.len == 0 ? BB_DER_OTHER : bb_der_kind(bytes);
+    if (kind == BB_DER_OTHER && bb_der_looks_damaged(bytes))
+        kind = BB_DER_CERTIFICATE; /* at hand, and fits nothing */
     if (bytes.ptr == NULL || kind == BB_DER_OTHER)
         return add_pem(s, bytes, found, err);
     *found = 1;
@@ -193,7 +195,8 @@ enum bb_status bb_store_add_path(struct bb_store *s, const char *path, struct bb
         char full[4096];
         int len = snprintf(full, sizeof full, "%s/%s", path, names[i]->d_name);
         bool fits = len > 0 && (size_t)len < sizeof full;
-        if (status == BB_OK && fits && !(stat(full, &st) == 0 && S_ISDIR(st.st_mode)))
+        /* A folder, or a pipe that nobody writes to, is no certificate. */
+        if (status == BB_OK && fits && stat(full, &st) == 0 && S_ISREG(st.st_mode))
             status = add_file(s, full, &left, err);
         free(names[i]);
     }

@@ -89,3 +89,8 @@ enum bb_der_kind bb_der_kind(struct bb_span der) {
         return BB_DER_CERTIFICATE;
     return tag == UTC_TIME || tag == GENERALIZED ? BB_DER_CRL : BB_DER_OTHER;
 }
+
+bool bb_der_looks_damaged(struct bb_span bytes) {
+    enum { SEQUENCE = 0x30, TWO_LENGTH_BYTES = 0x82, SHORTEST = 64 };
+    return bytes.len >= SHORTEST && bytes.ptr[0] == SEQUENCE && bytes.ptr[1] == TWO_LENGTH_BYTES;
+}

@@ -15,5 +15,8 @@ bool bb_pem_next(struct bb_span text, size_t *pos, enum bb_der_kind *kind, uint8
  * certificate's inner one begins with [0] version or a serial INTEGER followed by a SEQUENCE whose
  * issuer is followed by a SEQUENCE (validity), a CRL's by a time. */
 enum bb_der_kind bb_der_kind(struct bb_span der);
+/* True for bytes that begin as a long DER SEQUENCE does: what bb_der_kind() calls OTHER is then a
+ * damaged certificate or CRL rather than no such thing. */
+bool bb_der_looks_damaged(struct bb_span bytes);
 
 #endif

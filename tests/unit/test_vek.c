@@ -277,8 +277,9 @@ static void test_what_is_read(void **state) {
 
 static struct bb_span authority(enum bb_issue_profile profile, const char *o, const char *cn,
                                 const struct bb_key *key, const char *issuer_o, const char *issuer,
-                                uint8_t out[4096]) {
+                                uint64_t serial, uint8_t out[4096]) {
     struct bb_issue_cert spec = {.profile = profile,
+                                 .serial = serial,
                                  .subject = {o, cn},
                                  .issuer = {issuer_o, issuer},
                                  .not_after = 2000000000};
@@ -302,16 +303,18 @@ static void test_whose_root(void **state) {
                  {sim, "ARK-Genoa", true, BB_SNP_ROOT_SIMULATOR},
                  {sim, "ARK-", true, BB_SNP_ROOT_SIMULATOR},
                  {amd, "ARK-Milan", true, BB_SNP_ROOT_UNKNOWN},
-                 {"", "ARK-Milan", true, BB_SNP_ROOT_UNKNOWN}};
+                 {"", "ARK-Milan", true, BB_SNP_ROOT_UNKNOWN},
+                 {amd, "My Root", true, BB_SNP_ROOT_UNKNOWN},
+                 {sim, "Sim Root", true, BB_SNP_ROOT_SIMULATOR}};
     for (size_t i = 0; i < sizeof roots / sizeof roots[0]; i++) {
         struct shape shape = shape_of(milan, milan);
         struct bb_cert *vek = issue(&shape), *root = NULL;
         struct bb_span ark = authority(BB_ISSUE_ROOT, roots[i].o, roots[i].cn, ark_key, roots[i].o,
-                                       roots[i].cn, ark_der);
-        struct bb_span certs[] = {
-            bb_cert_der(vek),
-            authority(BB_ISSUE_CA, "Test", "SEV-Milan", ca_key, roots[i].o, roots[i].cn, ask_der),
-            ark};
+                                       roots[i].cn, 1, ark_der);
+        struct bb_span certs[] = {bb_cert_der(vek),
+                                  authority(BB_ISSUE_CA, "Test", "SEV-Milan", ca_key, roots[i].o,
+                                            roots[i].cn, 2, ask_der),
+                                  ark};
         uint8_t hashes[64] = {0};
         struct bb_snp_certs *set = NULL;
         struct bb_snp_path path;
@@ -331,11 +334,45 @@ static void test_whose_root(void **state) {
     }
 }
 
+/* The same intermediate issued again: whichever comes first, the one that is not revoked counts. */
+static void test_reissued_intermediate(void **state) {
+    (void)state;
+    enum { OLD = 0x10001, NEW = 0x10002, NOW = 1000 };
+    static uint8_t der[3][4096], crl_der[4096];
+    static const char o[] = BB_SNP_SIMULATOR_O, root[] = "ARK-Milan", name[] = "SEV-Milan";
+    const uint64_t revoked = OLD;
+    struct bb_issue_crl list = {.issuer = {o, root},
+                                .this_update = NOW - 1,
+                                .next_update = NOW + 1,
+                                .revoked = &revoked,
+                                .n_revoked = 1};
+    size_t crl_len = 0;
+    assert_int_equal(bb_issue_crl(&list, ark_key, crl_der, sizeof crl_der, &crl_len, NULL), BB_OK);
+    struct shape shape = shape_of(milan, milan);
+    struct bb_cert *vek = issue(&shape);
+    struct bb_span ask[] = {authority(BB_ISSUE_CA, "Test", name, ca_key, o, root, OLD, der[0]),
+                            authority(BB_ISSUE_CA, "Test", name, ca_key, o, root, NEW, der[1])};
+    struct bb_span ark = authority(BB_ISSUE_ROOT, o, root, ark_key, o, root, 1, der[2]);
+    struct bb_span crl = bb_span(crl_der, crl_len);
+    for (size_t first = 0; first < 2; first++) {
+        struct bb_span certs[] = {bb_cert_der(vek), ask[first], ask[1 - first], ark};
+        struct bb_snp_need need = {.signer = BB_SNP_SIGNER_VCEK, .now = NOW};
+        struct bb_snp_certs *set = NULL;
+        struct bb_snp_path path;
+        assert_int_equal(bb_snp_certs_new(certs, 4, &crl, 1, &set, NULL), BB_OK);
+        bb_snp_certs_choose(set, &need, &path);
+        assert_true(path.vek_signed && path.ask_signed);
+        assert_int_equal(bb_snp_certs_crl(set, &path, NOW, NULL), BB_SNP_CRL_GOOD);
+        bb_snp_certs_free(set);
+    }
+    bb_cert_free(vek);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_extension), cmocka_unit_test(test_extensions_too_many),
         cmocka_unit_test(test_names_and_keys), cmocka_unit_test(test_what_is_read),
-        cmocka_unit_test(test_whose_root),
+        cmocka_unit_test(test_whose_root),     cmocka_unit_test(test_reissued_intermediate),
     };
     return cmocka_run_group_tests_name("vek", tests, make_keys, free_keys);
 }

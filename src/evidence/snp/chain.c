@@ -7,7 +7,7 @@
 enum issued { ISSUED_UNKNOWN = 0, ISSUED_YES, ISSUED_NO };
 
 struct bb_snp_certs {
-    size_t n, n_crls;
+    size_t n, n_crls, n_unreadable;
     struct bb_cert *cert[BB_SNP_CERTS_MAX];
     enum bb_snp_cert_role role[BB_SNP_CERTS_MAX];
     struct bb_snp_vek vek[BB_SNP_CERTS_MAX];     /* what a VEK certificate says */
@@ -17,8 +17,7 @@ struct bb_snp_certs {
     uint8_t crl_issued[BB_SNP_CERTS_MAX][BB_SNP_CERTS_MAX]; /* [crl][issuer] */
 };
 
-/* A file or table entry that is no certificate is ignored: it is untrusted, and what is missing
- * shows in the checks. */
+/* A certificate that does not parse is only counted: it is at hand, and fits nothing. */
 enum bb_status bb_snp_certs_new(const struct bb_span *certs, size_t n_certs,
                                 const struct bb_span *crls, size_t n_crls,
                                 struct bb_snp_certs **out, struct bb_error *err) {
@@ -27,8 +26,10 @@ enum bb_status bb_snp_certs_new(const struct bb_span *certs, size_t n_certs,
         return bb_fail_internal(err, "memory for certificates");
     for (size_t i = 0; i < n_certs && set->n < BB_SNP_CERTS_MAX; i++) {
         struct bb_error ignored = {0};
-        if (bb_cert_parse(certs[i], &set->cert[set->n], &ignored) != BB_OK)
+        if (bb_cert_parse(certs[i], &set->cert[set->n], &ignored) != BB_OK) {
+            set->n_unreadable++;
             continue;
+        }
         set->role[set->n] = bb_snp_cert_role(set->cert[set->n]);
         if (set->role[set->n] == BB_SNP_CERT_VCEK || set->role[set->n] == BB_SNP_CERT_VLEK)
             (void)!bb_snp_vek_read(set->cert[set->n], &set->vek[set->n], &set->vek_error[set->n]);
@@ -116,7 +117,8 @@ static void read_fit(const struct bb_snp_certs *set, size_t vek, const struct bb
 }
 
 /* Higher is better; the order of the weights is the order in which the checks are listed. */
-static unsigned score(const struct bb_snp_path *p, const struct bb_snp_need *need) {
+static unsigned score(struct bb_snp_certs *set, const struct bb_snp_path *p,
+                      const struct bb_snp_need *need) {
     unsigned s = 0;
     s += p->fit.readable ? 1U << 12 : 0;
     s += p->fit.product ? 1U << 11 : 0;
@@ -128,6 +130,11 @@ static unsigned score(const struct bb_snp_path *p, const struct bb_snp_need *nee
     s += p->vek != NULL && in_window(p->vek, need->now) ? 1U << 3 : 0;
     s += p->ask != NULL && in_window(p->ask, need->now) ? 1U << 2 : 0;
     s += p->ark != NULL && in_window(p->ark, need->now) ? 1U << 1 : 0;
+    /* Of two intermediates with one key, say, the one that is not revoked. */
+    s += p->ask != NULL && p->ark != NULL &&
+                 bb_snp_certs_crl(set, p, need->now, NULL) != BB_SNP_CRL_REVOKED
+             ? 1U
+             : 0;
     return s;
 }
 
@@ -139,7 +146,7 @@ struct search {
 };
 
 static void offer(struct search *s, const struct bb_snp_path *candidate) {
-    unsigned value = score(candidate, s->need) + 1;
+    unsigned value = score(s->set, candidate, s->need) + 1;
     if (value > s->best_score) {
         s->best_score = value;
         *s->best = *candidate;
@@ -206,6 +213,7 @@ void bb_snp_certs_choose(struct bb_snp_certs *set, const struct bb_snp_need *nee
     }
     out->n_veks = counts.n_veks;
     out->n_asks = counts.n_asks;
+    out->n_unreadable = set->n_unreadable;
 }
 
 static size_t index_of(const struct bb_snp_certs *set, const struct bb_cert *cert) {

@@ -46,8 +46,9 @@ struct bb_snp_path {
     struct bb_snp_fit fit;
     bool vek_signed, ask_signed; /* by the next one, names chaining, product agreeing */
     enum bb_snp_root_trust root;
-    size_t n_veks; /* certificates of the signer's kind at hand */
-    size_t n_asks; /* intermediates of any kind at hand */
+    size_t n_veks;       /* certificates of the signer's kind at hand */
+    size_t n_asks;       /* intermediates of any kind at hand */
+    size_t n_unreadable; /* certificates at hand that do not parse: damaged, of whatever kind */
 };
 
 /* Chooses the best path there is: one that fits and verifies if there is one, else the one that

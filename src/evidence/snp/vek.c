@@ -98,7 +98,9 @@ enum bb_snp_cert_role bb_snp_cert_role(const struct bb_cert *cert) {
         return BB_SNP_CERT_ASVK;
     if (has_prefix(cn, "SEV-"))
         return BB_SNP_CERT_ASK;
-    return has_prefix(cn, "ARK-") ? BB_SNP_CERT_ARK : BB_SNP_CERT_OTHER;
+    /* A root by any name is a root: an unknown one is to be told from none. */
+    bool own_issuer = strcmp(cn, bb_cert_issuer_cn(cert)) == 0 && bb_cert_is_ca(cert);
+    return has_prefix(cn, "ARK-") || own_issuer ? BB_SNP_CERT_ARK : BB_SNP_CERT_OTHER;
 }
 
 const char *bb_snp_signer_name(enum bb_snp_signer signer) {
