@@ -249,7 +249,7 @@ static bool handshake_keys(struct load_tls *tls, struct bb_span peer) {
 /* The Finished of the side whose handshake secret this is. */
 static void finished_of(const struct load_tls *tls, const uint8_t secret[TLS_HASH],
                         uint8_t out[TLS_HASH]) {
-    uint8_t key[TLS_HASH], hash[TLS_HASH];
+    uint8_t key[TLS_HASH], hash[TLS_HASH] = {0};
     struct bb_span part = BB_SPAN_OF(hash);
     tls_expand(secret, "finished", nothing, key, sizeof key);
     tls_transcript(&tls->transcript, hash);

@@ -119,7 +119,8 @@ MUTANTS = [
 
 
 def copy_tree():
-    shutil.rmtree(TREE, ignore_errors=True)
+    """A fresh copy, and a fresh build: an object of an earlier mutant may be newer than its source."""
+    shutil.rmtree(WORK, ignore_errors=True)
     TREE.mkdir(parents=True)
     for name in COPIED:
         source = ROOT / name

@@ -37,6 +37,7 @@ struct options {
 
 struct run {
     struct options opt;
+    bool stdin_is_certs;
     struct bb_store store;
     struct bb_blob evidence, auxblob;
     struct bb_policy *policy;
@@ -76,6 +77,7 @@ static enum bb_status take_option(struct run *run, int option, struct bb_error *
     switch (option) {
     case OPT_CERTS:
     case OPT_CRL:
+        run->stdin_is_certs |= strcmp(optarg, "-") == 0;
         return bb_store_add_path(&run->store, optarg, err);
     case OPT_POLICY:
         o->policy = optarg;
@@ -125,6 +127,10 @@ static enum bb_status parse(struct run *run, int argc, char **argv, bool *help,
     if (argc - optind != 1)
         return bb_fail(err, BB_USAGE, "FILE", "one file", NULL, "give one file with the evidence");
     run->opt.file = argv[optind];
+    if (strcmp(run->opt.file, "-") == 0 &&
+        ((run->opt.policy != NULL && strcmp(run->opt.policy, "-") == 0) || run->stdin_is_certs))
+        return bb_fail(err, BB_USAGE, "-", "standard input once", "twice",
+                       "standard input can be only one of the inputs");
     return BB_OK;
 }
 
@@ -234,14 +240,33 @@ static enum bb_status show(struct run *run, struct bb_error *err) {
     return BB_OK;
 }
 
+/* show judges nothing: options that say how are a mistake, not to be passed over. */
+static enum bb_status only_show(const struct run *run, struct bb_error *err) {
+    const struct options *o = &run->opt;
+    if (o->policy == NULL && o->measurement == NULL && o->report_data == NULL && o->at == NULL &&
+        o->auxblob == NULL && o->skip == 0 && run->store.n_blobs == 0)
+        return BB_OK;
+    return bb_fail(err, BB_USAGE, "show", "FILE and --json", NULL,
+                   "evidence show takes no option of evidence verify");
+}
+
 static int finish_show(struct run *run, int argc, char **argv) {
     struct bb_error err = {0};
     bool help = false;
-    if (parse(run, argc, argv, &help, &err) == BB_OK) {
-        if (help)
-            return fputs(usage, stdout) < 0 ? 1 : 0;
-        if (show(run, &err) == BB_OK)
-            return 0;
+    enum bb_status status = parse(run, argc, argv, &help, &err);
+    if (help)
+        return fputs(usage, stdout) < 0 ? 1 : 0;
+    if (status == BB_OK)
+        status = only_show(run, &err);
+    if (status == BB_OK)
+        status = show(run, &err);
+    if (status == BB_OK)
+        return 0;
+    if (run->opt.json) {
+        json_t *o = json_pack("{s:s, s:s, s:i}", "schema", "blindbox.evidence/1", "class",
+                              bb_status_name(status), "exit", bb_status_exit(status));
+        bb_result_json_error(o, &err);
+        bb_json_print(stdout, o);
     }
     return bb_error_print(stderr, &err);
 }

@@ -2,7 +2,9 @@
 what `evidence show` says of each version."""
 import base64
 import json
+import os
 import pathlib
+import subprocess
 import sys
 import tempfile
 import textwrap
@@ -237,6 +239,25 @@ def show(folder):
          done.stderr)
 
 
+def misuse(folder):
+    """Options that would be passed over, and one input for two."""
+    blindbox("sim", "init", "--dir", folder / "sim", "--latency-ms", 0, "--policy-out", folder / "policy.json")
+    report, certs = make(folder)
+    for options in (["--at", "junk"], ["--policy", "/nope"], ["--skip", "debug"], certs):
+        done = blindbox("evidence", "show", report, *options, check=False)
+        case(f"show takes no {options[0]}", done.returncode == 1 and done.stdout == "", str(done))
+    done = blindbox("evidence", "show", "--json", folder / "policy.json", check=False)
+    case("show --json of no report", json.loads(done.stdout)["class"] == "MalformedEvidence" and
+         done.returncode == 7, str(done))
+    for options in (["--policy", "-"], ["--certs", "-"]):
+        done = blindbox("evidence", "verify", "-", *options, "--json", check=False, stdin=subprocess.DEVNULL)
+        case(f"standard input twice: {options[0]}", done.returncode == 1 and
+             json.loads(done.stdout)["class"] == "UsageError", str(done))
+    os.mkfifo(folder / "certs" / "pipe.der")
+    got, first, _ = verify(report, certs, folder / "policy.json")
+    case("a pipe in a folder is passed over", got is None, f"{got} at {first}")
+
+
 def main():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
@@ -251,6 +272,7 @@ def main():
         damaged(folder, policy, der)
         limits(folder, policy, der)
         show(folder)
+        misuse(folder)
     return 1 if common.failed else 0
 
 
