@@ -16,13 +16,18 @@ static const char usage[] =
     "usage: blindbox sim init [--dir DIR] [--product Milan|Genoa|Turin] [--report-version 2..5]\n"
     "           [--signer vcek|vlek] [--measurement HEX] [--host-data HEX] [--guest-policy 0xHEX]\n"
     "           [--vmpl N] [--latency-ms N] [--throttle BURST/PER_SECOND/STALL_MS]\n"
-    "           [--policy-out FILE]\n"
+    "           [--set KEY=VALUE]... [--policy-out FILE]\n"
     "       blindbox sim report [--dir DIR] [--report-data HEX] [--defect NAME] [-o FILE]\n"
     "           [--certs-out DIR] [--auxblob-out FILE]\n"
     "       blindbox sim show [--dir DIR] [--json]\n"
     "\n"
     "The simulated TEE proves nothing about hardware. Its evidence passes only a policy with\n"
-    "allow_simulated and its root in simulated_roots; --policy-out writes one.\n";
+    "allow_simulated and its root in simulated_roots; --policy-out writes one.\n"
+    "Every field of the reports can be chosen in DIR/sim.json, whose keys 'sim show' prints.\n"
+    "--set sets one of them, after the other options. VALUE is JSON, or else a text:\n"
+    "  --set cpuid_model=160 --set author_key_en=true --set chip_id=null\n";
+
+enum { SETS_MAX = 64, SET_SIZE_MAX = 1024 };
 
 enum {
     OPT_DIR = 256,
@@ -35,6 +40,7 @@ enum {
     OPT_VMPL,
     OPT_LATENCY,
     OPT_THROTTLE,
+    OPT_SET,
     OPT_POLICY_OUT,
     OPT_REPORT_DATA,
     OPT_DEFECT,
@@ -55,6 +61,7 @@ static const struct option long_options[] = {
     {"vmpl", required_argument, NULL, OPT_VMPL},
     {"latency-ms", required_argument, NULL, OPT_LATENCY},
     {"throttle", required_argument, NULL, OPT_THROTTLE},
+    {"set", required_argument, NULL, OPT_SET},
     {"policy-out", required_argument, NULL, OPT_POLICY_OUT},
     {"report-data", required_argument, NULL, OPT_REPORT_DATA},
     {"defect", required_argument, NULL, OPT_DEFECT},
@@ -70,6 +77,8 @@ struct options {
     bool json, help;
     /* kept until the product, whose defaults they change, is known */
     const char *version, *signer, *measurement, *host_data, *policy, *vmpl, *latency, *throttle;
+    const char *sets[SETS_MAX];
+    size_t n_sets;
 };
 
 static enum bb_status bad(struct bb_error *err, const char *option, const char *expected,
@@ -108,6 +117,11 @@ static bool take_option(struct options *o, int option) {
         return true;
     case OPT_THROTTLE:
         o->throttle = optarg;
+        return true;
+    case OPT_SET:
+        if (o->n_sets == SETS_MAX)
+            return false;
+        o->sets[o->n_sets++] = optarg;
         return true;
     case OPT_POLICY_OUT:
         o->policy_out = optarg;
@@ -164,6 +178,70 @@ static bool throttle(const char *text, struct bb_sim_throttle *t) {
            text[end] == '\0' && t->stall_ms <= BB_SIM_LATENCY_MS_MAX;
 }
 
+static bool scalar(const json_t *v) { return !json_is_object(v) && !json_is_array(v); }
+
+/* JSON, or else a text. Hex digits that happen to be a number are a text where one belongs. */
+static json_t *set_value(const json_t *config, const char *key, const char *text) {
+    json_t *v = json_loads(text, JSON_DECODE_ANY, NULL);
+    if (v != NULL && (!json_is_number(v) || !json_is_string(json_object_get(config, key))))
+        return v;
+    json_decref(v);
+    return json_string(text);
+}
+
+/* One --set. What the key is and takes, the parser of the whole configuration knows. */
+static enum bb_status set_key(json_t *config, const char *set, struct bb_error *err) {
+    char key[SET_SIZE_MAX], field[BB_FIELD_MAX];
+    const char *equals = strchr(set, '=');
+    if (equals == NULL || equals == set || strlen(set) >= SET_SIZE_MAX)
+        return bad(err, "--set", "KEY=VALUE", set);
+    memcpy(key, set, (size_t)(equals - set));
+    key[equals - set] = '\0';
+    json_t *value = set_value(config, key, equals + 1);
+    bool good = value != NULL && scalar(value) && json_object_set(config, key, value) == 0;
+    json_decref(value);
+    bb_escape(bb_span_str(key), field, sizeof field);
+    return good ? BB_OK
+                : bb_fail(err, BB_USAGE, field, NULL, NULL, "wrong value of '%s' in --set", field);
+}
+
+static enum bb_status set_keys(const struct options *o, struct bb_sim_config *c,
+                               struct bb_error *err) {
+    enum bb_status status = BB_OK;
+    char *text = bb_sim_config_json(c);
+    json_t *config = text == NULL ? NULL : json_loads(text, 0, NULL);
+    free(text);
+    if (config == NULL)
+        return bb_fail_internal(err, "memory for the configuration");
+    for (size_t i = 0; i < o->n_sets && status == BB_OK; i++)
+        status = set_key(config, o->sets[i], err);
+    text = json_dumps(config, 0);
+    json_decref(config);
+    if (status == BB_OK && text == NULL)
+        status = bb_fail_internal(err, "memory for the configuration");
+    if (status == BB_OK)
+        status = bb_sim_config_parse(bb_span_str(text), c, err);
+    free(text);
+    return status;
+}
+
+/* The product, whose defaults the other values change; a name that is none the parser refuses. */
+static enum bb_snp_product set_product(const struct options *o, enum bb_snp_product product) {
+    static const char key[] = "product=";
+    for (size_t i = 0; i < o->n_sets; i++) {
+        if (strncmp(o->sets[i], key, sizeof key - 1) != 0)
+            continue;
+        json_t *v = set_value(NULL, "product", o->sets[i] + sizeof key - 1);
+        enum bb_snp_product found = BB_SNP_PRODUCT_UNKNOWN;
+        if (json_is_string(v))
+            found = bb_snp_product_from_name(json_string_value(v));
+        json_decref(v);
+        if (found != BB_SNP_PRODUCT_UNKNOWN)
+            product = found;
+    }
+    return product;
+}
+
 static enum bb_status configure(const struct options *o, struct bb_sim_config *c,
                                 struct bb_error *err) {
     uint64_t n = 0;
@@ -171,7 +249,7 @@ static enum bb_status configure(const struct options *o, struct bb_sim_config *c
         o->product == NULL ? BB_SNP_PRODUCT_MILAN : bb_snp_product_from_name(o->product);
     if (product == BB_SNP_PRODUCT_UNKNOWN)
         return bad(err, "--product", "Milan, Genoa or Turin", o->product);
-    bb_sim_config_default(c, product);
+    bb_sim_config_default(c, set_product(o, product));
     if (o->version != NULL && (!number(o->version, 5, &n) || n < 2))
         return bad(err, "--report-version", "2 to 5", o->version);
     if (o->version != NULL)
@@ -199,7 +277,7 @@ static enum bb_status configure(const struct options *o, struct bb_sim_config *c
     if (o->throttle != NULL && !throttle(o->throttle, &c->throttle))
         return bad(err, "--throttle", "BURST/PER_SECOND/STALL_MS, 999999/999999/60000 at most",
                    o->throttle);
-    return BB_OK;
+    return o->n_sets == 0 ? BB_OK : set_keys(o, c, err);
 }
 
 static enum bb_status write_file(const char *path, struct bb_span data, struct bb_error *err) {
@@ -325,7 +403,8 @@ int bb_cmd_sim(int argc, char **argv) {
     const char *what = argc > 1 ? argv[1] : "";
     while (v < 3 && strcmp(verbs[v].name, what) != 0)
         v++;
-    if (v == 3 || !parse(&o, argc - 1, argv + 1) || o.help) {
+    if (v == 3 || !parse(&o, argc - 1, argv + 1) || o.help ||
+        (verbs[v].run != init && o.n_sets > 0)) {
         bool asked = o.help || strcmp(what, "--help") == 0 || strcmp(what, "-h") == 0;
         (void)fputs(usage, asked ? stdout : stderr);
         return asked ? 0 : 1;

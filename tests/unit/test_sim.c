@@ -95,6 +95,24 @@ static const struct {
     {"{\"reported_tcb\": \"04000000000018\"}", "reported_tcb"},
     {"{\"current_tcb\": \"04000000000018dg\"}", "current_tcb"},
     {"{\"family_id\": []}", "family_id"},
+    {"{\"report_id_ma\": \"ff\"}", "report_id_ma"},
+    {"{\"cpuid_family\": 256}", "cpuid_family"},
+    {"{\"cpuid_model\": \"0xa0\"}", "cpuid_model"},
+    {"{\"cpuid_stepping\": -1}", "cpuid_stepping"},
+    {"{\"current_build\": 256}", "current_build"},
+    {"{\"current_minor\": 1.0}", "current_minor"},
+    {"{\"current_major\": null}", "current_major"},
+    {"{\"committed_build\": -1}", "committed_build"},
+    {"{\"committed_minor\": 256}", "committed_minor"},
+    {"{\"committed_major\": true}", "committed_major"},
+    {"{\"author_key_en\": 1}", "author_key_en"},
+    {"{\"author_key_en\": \"true\"}", "author_key_en"},
+    {"{\"author_key_en\": null}", "author_key_en"},
+    {"{\"launch_mit_vector\": -1}", "launch_mit_vector"},
+    {"{\"current_mit_vector\": \"0x3f\"}", "current_mit_vector"},
+    {"{\"current_mit_vector\": 9223372036854775808}", "sim.json"},
+    {"{\"chip_id\": false}", "chip_id"},
+    {"{\"chip_id\": \"00\"}", "chip_id"},
 };
 
 static void test_configurations_are_read_strictly(void **state) {
@@ -122,6 +140,16 @@ static void test_a_configuration_survives_its_text(void **state) {
         c.launch_tcb.raw[7]--;
         c.throttle = (struct bb_sim_throttle){1, 2, 3};
         c.latency_ms = 4;
+        c.version = 5;
+        c.author_key_en = true;
+        c.cpuid_family = UINT8_MAX;
+        c.cpuid_model = 0xa0;
+        c.cpuid_stepping = 3;
+        c.current = (struct bb_snp_fw_version){1, 2, UINT8_MAX};
+        c.committed = (struct bb_snp_fw_version){4, 5, 6};
+        c.launch_mit_vector = INT64_MAX;
+        c.current_mit_vector = (uint64_t)UINT32_MAX + 1;
+        memset(c.report_id_ma, 0x77, sizeof c.report_id_ma);
         char *text = bb_sim_config_json(&c);
         assert_non_null(text);
         assert_int_equal(bb_sim_config_parse(bb_span_str(text), &again, NULL), BB_OK);
@@ -132,6 +160,7 @@ static void test_a_configuration_survives_its_text(void **state) {
         assert_int_equal(again.product, p);
         assert_memory_equal(&again.throttle, &c.throttle, sizeof c.throttle);
         assert_int_equal(again.latency_ms, 4);
+        assert_false(again.has_chip_id);
     }
 }
 

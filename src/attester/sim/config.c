@@ -48,37 +48,68 @@ static const struct {
 } bytes_keys[] = {
 #define BYTES(field)                                                                               \
     { #field, offsetof(struct bb_sim_config, field), sizeof(((struct bb_sim_config *)0)->field) }
-    BYTES(measurement),  BYTES(host_data),     BYTES(id_key_digest), BYTES(author_key_digest),
-    BYTES(family_id),    BYTES(image_id),      BYTES(report_id),     BYTES(current_tcb),
-    BYTES(reported_tcb), BYTES(committed_tcb), BYTES(launch_tcb),
+    BYTES(measurement), BYTES(host_data),    BYTES(id_key_digest), BYTES(author_key_digest),
+    BYTES(family_id),   BYTES(image_id),     BYTES(report_id),     BYTES(report_id_ma),
+    BYTES(current_tcb), BYTES(reported_tcb), BYTES(committed_tcb), BYTES(launch_tcb),
 };
 
 static const struct {
     const char *key;
-    size_t offset;
-    uint32_t max;
-} u32_keys[] = {
-#define U32(field, max)                                                                            \
-    { #field, offsetof(struct bb_sim_config, field), max }
-    U32(version, UINT32_MAX),
-    U32(guest_svn, UINT32_MAX),
-    U32(vmpl, UINT32_MAX),
-    U32(latency_ms, BB_SIM_LATENCY_MS_MAX),
-    {"throttle_burst", offsetof(struct bb_sim_config, throttle.burst), 1000000},
-    {"throttle_per_second", offsetof(struct bb_sim_config, throttle.per_second), 1000000},
-    {"throttle_stall_ms", offsetof(struct bb_sim_config, throttle.stall_ms), BB_SIM_LATENCY_MS_MAX},
+    size_t offset, size;
+    uint64_t max; /* JSON's integers end at INT64_MAX */
+} number_keys[] = {
+#define NAMED(key, field, max)                                                                     \
+    { key, offsetof(struct bb_sim_config, field), sizeof(((struct bb_sim_config *)0)->field), max }
+#define NUMBER(field, max) NAMED(#field, field, max)
+    NUMBER(version, UINT32_MAX),
+    NUMBER(guest_svn, UINT32_MAX),
+    NUMBER(policy, INT64_MAX),
+    NUMBER(vmpl, UINT32_MAX),
+    NUMBER(platform_info, INT64_MAX),
+    NUMBER(cpuid_family, UINT8_MAX),
+    NUMBER(cpuid_model, UINT8_MAX),
+    NUMBER(cpuid_stepping, UINT8_MAX),
+    NAMED("current_build", current.build, UINT8_MAX),
+    NAMED("current_minor", current.minor, UINT8_MAX),
+    NAMED("current_major", current.major, UINT8_MAX),
+    NAMED("committed_build", committed.build, UINT8_MAX),
+    NAMED("committed_minor", committed.minor, UINT8_MAX),
+    NAMED("committed_major", committed.major, UINT8_MAX),
+    NUMBER(launch_mit_vector, INT64_MAX),
+    NUMBER(current_mit_vector, INT64_MAX),
+    NUMBER(latency_ms, BB_SIM_LATENCY_MS_MAX),
+    NAMED("throttle_burst", throttle.burst, 1000000),
+    NAMED("throttle_per_second", throttle.per_second, 1000000),
+    NAMED("throttle_stall_ms", throttle.stall_ms, BB_SIM_LATENCY_MS_MAX),
 };
 
 enum {
     N_BYTES = sizeof bytes_keys / sizeof bytes_keys[0],
-    N_U32 = sizeof u32_keys / sizeof u32_keys[0]
+    N_NUMBERS = sizeof number_keys / sizeof number_keys[0]
 };
 
 static void *field(struct bb_sim_config *c, size_t offset) { return (char *)c + offset; }
 
+static void put_number(struct bb_sim_config *c, size_t i, uint64_t v) {
+    void *at = field(c, number_keys[i].offset);
+    if (number_keys[i].size == sizeof(uint8_t))
+        *(uint8_t *)at = (uint8_t)v;
+    else if (number_keys[i].size == sizeof(uint32_t))
+        *(uint32_t *)at = (uint32_t)v;
+    else
+        *(uint64_t *)at = v;
+}
+
+static uint64_t get_number(struct bb_sim_config *c, size_t i) {
+    const void *at = field(c, number_keys[i].offset);
+    if (number_keys[i].size == sizeof(uint8_t))
+        return *(const uint8_t *)at;
+    return number_keys[i].size == sizeof(uint32_t) ? *(const uint32_t *)at : *(const uint64_t *)at;
+}
+
 static enum bb_status wrong(struct bb_error *err, const char *key) {
-    return bb_fail(err, BB_USAGE, key, NULL, NULL, "wrong value of '%s' in the simulator's file",
-                   key);
+    return bb_fail(err, BB_USAGE, key, NULL, NULL,
+                   "wrong value of '%s' in the simulator's configuration", key);
 }
 
 static enum bb_status read_values(const json_t *o, struct bb_sim_config *c, struct bb_error *err) {
@@ -89,50 +120,45 @@ static enum bb_status read_values(const json_t *o, struct bb_sim_config *c, stru
                                                bytes_keys[i].size)))
             return wrong(err, bytes_keys[i].key);
     }
-    for (size_t i = 0; i < N_U32; i++) {
-        const json_t *v = json_object_get(o, u32_keys[i].key);
+    for (size_t i = 0; i < N_NUMBERS; i++) {
+        const json_t *v = json_object_get(o, number_keys[i].key);
         if (v == NULL)
             continue;
         json_int_t n = json_integer_value(v);
-        if (!json_is_integer(v) || n < 0 || n > (json_int_t)u32_keys[i].max)
-            return wrong(err, u32_keys[i].key);
-        *(uint32_t *)field(c, u32_keys[i].offset) = (uint32_t)n;
+        if (!json_is_integer(v) || n < 0 || (uint64_t)n > number_keys[i].max)
+            return wrong(err, number_keys[i].key);
+        put_number(c, i, (uint64_t)n);
     }
     const json_t *v = json_object_get(o, "signer");
     const char *signer = v == NULL ? "vcek" : json_string_value(v);
     if (signer == NULL || (strcmp(signer, "vcek") != 0 && strcmp(signer, "vlek") != 0))
         return wrong(err, "signer");
     c->signer = strcmp(signer, "vlek") == 0 ? BB_SNP_SIGNER_VLEK : BB_SNP_SIGNER_VCEK;
+    v = json_object_get(o, "author_key_en");
+    if (v != NULL && !json_is_boolean(v))
+        return wrong(err, "author_key_en");
+    c->author_key_en = json_is_true(v);
     v = json_object_get(o, "chip_id");
-    if (v != NULL && (!json_is_string(v) ||
-                      !bb_hex_decode_exact(json_string_value(v), c->chip_id, sizeof c->chip_id)))
+    c->has_chip_id = v != NULL && !json_is_null(v);
+    if (c->has_chip_id &&
+        (!json_is_string(v) ||
+         !bb_hex_decode_exact(json_string_value(v), c->chip_id, sizeof c->chip_id)))
         return wrong(err, "chip_id");
-    c->has_chip_id = v != NULL;
-    v = json_object_get(o, "policy");
-    if (v != NULL && (!json_is_integer(v) || json_integer_value(v) < 0))
-        return wrong(err, "policy");
-    if (v != NULL)
-        c->policy = (uint64_t)json_integer_value(v);
-    v = json_object_get(o, "platform_info");
-    if (v != NULL && (!json_is_integer(v) || json_integer_value(v) < 0))
-        return wrong(err, "platform_info");
-    if (v != NULL)
-        c->platform_info = (uint64_t)json_integer_value(v);
     return BB_OK;
 }
 
 enum bb_status bb_sim_config_parse(struct bb_span json, struct bb_sim_config *out,
                                    struct bb_error *err) {
-    static const char *const others[] = {"product", "signer", "policy", "platform_info", "chip_id"};
+    static const char *const others[] = {"product", "signer", "author_key_en", "chip_id"};
     enum { N_OTHERS = sizeof others / sizeof others[0] };
-    const char *known[N_BYTES + N_U32 + N_OTHERS + 1] = {NULL};
+    const char *known[N_BYTES + N_NUMBERS + N_OTHERS + 1] = {NULL};
     json_t *o = NULL;
     struct bb_sim_config c;
     memcpy(known, others, sizeof others);
     for (size_t i = 0; i < N_BYTES; i++)
         known[N_OTHERS + i] = bytes_keys[i].key;
-    for (size_t i = 0; i < N_U32; i++)
-        known[N_OTHERS + N_BYTES + i] = u32_keys[i].key;
+    for (size_t i = 0; i < N_NUMBERS; i++)
+        known[N_OTHERS + N_BYTES + i] = number_keys[i].key;
     BB_TRY(bb_json_parse_object(json, BB_SIM_CONFIG_JSON_MAX, "sim.json", &o, err));
     enum bb_status status = bb_json_known_keys(o, known, "", err);
     const json_t *product = json_object_get(o, "product");
@@ -159,22 +185,19 @@ char *bb_sim_config_json(const struct bb_sim_config *config) {
     (void)json_object_set_new(o, "product", json_string(bb_snp_product_name(copy.product)));
     (void)json_object_set_new(o, "signer",
                               json_string(copy.signer == BB_SNP_SIGNER_VLEK ? "vlek" : "vcek"));
-    (void)json_object_set_new(o, "policy", json_integer((json_int_t)copy.policy));
-    (void)json_object_set_new(o, "platform_info", json_integer((json_int_t)copy.platform_info));
+    (void)json_object_set_new(o, "author_key_en", json_boolean(copy.author_key_en));
     for (size_t i = 0; i < N_BYTES; i++) {
         char text[BB_HEX_SIZE(64)];
         bb_hex_encode(bb_span(field(&copy, bytes_keys[i].offset), bytes_keys[i].size), text,
                       sizeof text);
         (void)json_object_set_new(o, bytes_keys[i].key, json_string(text));
     }
-    if (copy.has_chip_id) {
-        char text[BB_HEX_SIZE(64)];
-        bb_hex_encode(BB_SPAN_OF(copy.chip_id), text, sizeof text);
-        (void)json_object_set_new(o, "chip_id", json_string(text));
-    }
-    for (size_t i = 0; i < N_U32; i++)
-        (void)json_object_set_new(o, u32_keys[i].key,
-                                  json_integer(*(uint32_t *)field(&copy, u32_keys[i].offset)));
+    char chip[BB_HEX_SIZE(64)];
+    bb_hex_encode(BB_SPAN_OF(copy.chip_id), chip, sizeof chip);
+    (void)json_object_set_new(o, "chip_id", copy.has_chip_id ? json_string(chip) : json_null());
+    for (size_t i = 0; i < N_NUMBERS; i++)
+        (void)json_object_set_new(o, number_keys[i].key,
+                                  json_integer((json_int_t)get_number(&copy, i)));
     char *text = json_dumps(o, JSON_INDENT(2));
     json_decref(o);
     return text;

@@ -30,7 +30,7 @@ struct bb_sim_config {
     uint8_t report_id[32], report_id_ma[32];
     struct bb_snp_tcb current_tcb, reported_tcb, committed_tcb, launch_tcb;
     uint8_t cpuid_family, cpuid_model, cpuid_stepping;
-    bool has_chip_id; /* false: derived from the VEK's key */
+    bool has_chip_id; /* false (chip_id null): derived from the VEK's key */
     uint8_t chip_id[64];
     struct bb_snp_fw_version current, committed;
     uint64_t launch_mit_vector, current_mit_vector;
