@@ -385,7 +385,8 @@ enum bb_status bb_client_appraise(const struct bb_client *c, const struct bb_col
     };
     memcpy(expect.report_data, b->report_data, sizeof expect.report_data);
     memcpy(expect.config_digest, b->config_digest, sizeof expect.config_digest);
-    (void)!bb_appraise_snp(b->cmw.report, &all, policy, now, &expect, skip & ~bb_client_never_skipped(), result);
+    (void)!bb_appraise_snp(b->cmw.report, &all, policy, now, &expect,
+                           skip & ~bb_client_never_skipped(), result);
     if (!b->path_good && result->status != BB_INTERNAL)
         path_failed(&b->response, result);
     if (!bb_client_authentic(result))

@@ -38,9 +38,9 @@ static void drop_exchange(struct bb_gateway_conn *c) {
 }
 
 enum bb_status bb_gateway_conn_new(const struct bb_gateway_offer *offer,
-                                   const uint8_t salt[BB_SALT_SIZE],
-                                   bb_exporter_fn exporter, void *ctx, int64_t now_ms,
-                                   struct bb_gateway_conn **out, struct bb_error *err) {
+                                   const uint8_t salt[BB_SALT_SIZE], bb_exporter_fn exporter,
+                                   void *ctx, int64_t now_ms, struct bb_gateway_conn **out,
+                                   struct bb_error *err) {
     struct bb_gateway_conn *c = calloc(1, sizeof *c);
     if (c == NULL)
         return bb_fail_internal(err, "memory for a connection");

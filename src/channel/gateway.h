@@ -37,9 +37,8 @@ struct bb_gateway_conn;
  * fresh from the CSPRNG. `exporter` is called once, when the request is complete. */
 BB_MUST_USE enum bb_status bb_gateway_conn_new(const struct bb_gateway_offer *offer,
                                                const uint8_t salt[BB_SALT_SIZE],
-                                               bb_exporter_fn exporter, void *ctx,
-                                               int64_t now_ms, struct bb_gateway_conn **out,
-                                               struct bb_error *err);
+                                               bb_exporter_fn exporter, void *ctx, int64_t now_ms,
+                                               struct bb_gateway_conn **out, struct bb_error *err);
 void bb_gateway_conn_free(struct bb_gateway_conn *conn); /* NULL-safe */
 
 enum bb_gateway_state bb_gateway_conn_state(const struct bb_gateway_conn *conn);

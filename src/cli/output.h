@@ -11,7 +11,8 @@
 static inline int bb_output_end(int code) {
     if (fflush(stdout) == 0 && ferror(stdout) == 0)
         return code;
-    (void)fprintf(stderr, "blindbox: cannot write the output: %s\n  next      check where it goes\n",
+    (void)fprintf(stderr,
+                  "blindbox: cannot write the output: %s\n  next      check where it goes\n",
                   strerror(errno));
     return code == 0 ? 1 : code;
 }
