@@ -77,8 +77,11 @@ static void stop(struct forward *f) {
     if (f->enough != NULL)
         event_free(f->enough);
     bb_acceptor_close(&f->acceptor);
-    if (f->listener >= 0)
+    if (f->listener >= 0) {
         (void)close(f->listener);
+        if (strncmp(f->host.options->listen, "unix:", 5) == 0)
+            (void)unlink(f->host.options->listen + 5);
+    }
     bb_forward_conns_end(&f->host);
     if (f->host.base != NULL)
         event_base_free(f->host.base);

@@ -6,6 +6,7 @@
 #include "service/session.h"
 
 #define BB_FORWARD_CONNECTIONS_MAX 4096 /* descriptors (two each) and memory */
+#define BB_FORWARD_IDLE_MS 600000       /* a connection over which nothing goes */
 #define BB_FORWARD_HEAD_MS 30000        /* a client that does not finish its head */
 
 struct bb_forward_options {

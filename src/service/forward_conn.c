@@ -22,11 +22,13 @@ struct bb_forward_conn {
     enum phase phase;
     struct bb_watch local, remote;
     struct event *timer;
+    struct bb_target target; /* its own: the host's may be resolved anew meanwhile */
     struct bb_session *session;
     unsigned dials; /* of the session, when `remote` was opened */
     struct bb_relay *relay;
     int64_t deadline;
-    uint8_t *first; /* what was read before the relay: head and what came with it */
+    int64_t age_ends; /* max_connection_age */
+    uint8_t *first;   /* what was read before the relay: head and what came with it */
     size_t first_len;
     char reply[512];
     size_t reply_len, reply_sent;
@@ -136,11 +138,12 @@ static bool attest(struct bb_forward_conn *c) {
     struct bb_forward_host *h = c->host;
     struct bb_session_options options = h->options->session;
     struct bb_error err = {0};
-    options.target = &h->target;
+    options.target = &c->target;
     enum bb_status status = BB_OK;
     if (h->target_stale)
         status = bb_target_resolve(h->options->to, &h->target, &err);
     h->target_stale = status != BB_OK;
+    c->target = h->target;
     if (status == BB_OK)
         status = bb_session_new(&options, &c->session, &err);
     if (status != BB_OK) {
@@ -173,7 +176,8 @@ static bool refused(struct bb_forward_conn *c) {
     /* The session may have closed its socket, whose number the next one gets. */
     bb_watch_close(&c->remote);
     h->refused++;
-    h->target_stale = status == BB_PEER_UNREACHABLE;
+    /* Only if none of its addresses answered may it have moved. */
+    h->target_stale = strcmp(bb_session_error(c->session)->field, "address") == 0;
     h->options->verdict(h->options->ctx, c->session, NULL);
     bb_status_message(status, message, sizeof message);
     (void)snprintf(text, sizeof text, "%s: %s", bb_status_name(status), message);
@@ -191,6 +195,12 @@ static bool accepted(struct bb_forward_conn *c) {
     return true;
 }
 
+/* Silence ends a connection, and so does its age. */
+static void set_relay_deadline(struct bb_forward_conn *c) {
+    int64_t idle = bb_now_ms() + BB_FORWARD_IDLE_MS;
+    c->deadline = idle < c->age_ends ? idle : c->age_ends;
+}
+
 static bool opened(struct bb_forward_conn *c) {
     struct bb_error err = {0};
     if (bb_relay_new(bb_session_tls(c->session), bb_span(NULL, 0), bb_span(c->first, c->first_len),
@@ -202,8 +212,9 @@ static bool opened(struct bb_forward_conn *c) {
     free(c->first);
     c->first = NULL;
     c->phase = RELAY;
-    c->deadline =
+    c->age_ends =
         bb_now_ms() + (int64_t)c->host->options->session.policy->max_connection_age * 1000;
+    set_relay_deadline(c);
     if (!watch_session(c, BB_IO_READ))
         c->phase = OVER;
     return c->phase == RELAY;
@@ -282,6 +293,8 @@ static bool relaying(struct bb_forward_conn *c, unsigned *local_want) {
         c->phase = OVER;
     else
         bb_watch_set(&c->remote, remote_want);
+    if (moved)
+        set_relay_deadline(c);
     return moved && c->phase == RELAY;
 }
 

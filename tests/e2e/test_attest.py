@@ -15,8 +15,8 @@ def honest(world, gateway):
     w.case("attest --json", result["schema"] == "blindbox.connection-result/1" and
            result["verdict"] == "accepted" and result["class"] is None and result["simulated"] and
            result["batch"]["id"] == result["batch"]["d"][:16], str(result)[:300])
-    w.case("both sides name the batch", f"batch={result['batch']['id']} leaf={result['batch']['index']}"
-           in gateway.log, gateway.log)
+    named = f"batch={result['batch']['id']} leaf={result['batch']['index']}"
+    w.case("both sides name the batch", w.eventually(lambda: named in gateway.log), gateway.log)
     skipped = json.loads(w.blindbox("attest", gateway.address, "--policy", world.policy, "--skip", "debug",
                                     "--json").stdout)
     by_id = {c["id"]: c["outcome"] for c in skipped["checks"]}
@@ -143,7 +143,8 @@ def offers(gateway):
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30)
         agreed = "ALPN protocol: blindbox/1" in done.stdout
         w.case(f"ALPN offer {offer}", agreed == (offer == "blindbox/1"), done.stdout[-400:])
-    w.case("a client without ALPN is closed", "end=no attested TLS" in gateway.log, gateway.log)
+    w.case("a client without ALPN is closed", w.eventually(lambda: "end=no attested TLS" in gateway.log),
+           gateway.log)
 
 
 def users_policy(world, gateway):
