@@ -1,6 +1,8 @@
 /* Both engines of protocol blindbox/1 against each other, and every deviation with its class. */
 #include "channel_world.h"
 
+#include "codec/cbor.h"
+
 static void expect_verdict(struct exchange *x, const char *name, enum bb_status status,
                            const char *where) {
     char found[BB_FIELD_MAX] = "";
@@ -184,52 +186,237 @@ static void test_peer_key_that_is_not_the_statements(void **state) {
     expect_verdict(x, "another TLS key", BB_CHANNEL_BINDING_MISMATCH, "report-data");
 }
 
-/* Every bit of the response outside the collection of evidence (which its signatures cover): none
- * may still lead to the report's report_data. */
-static void test_every_flip_of_a_response(void **state) {
-    struct exchange *x = exchange_new(*state, &(struct plan){.others = 3});
+/* What a flipped bit of a message must lead to. */
+struct outcome {
+    enum bb_status status;
+    const char *where;
+};
+
+static const struct outcome out_of_form = {BB_MALFORMED_EVIDENCE, "response"};
+static const struct outcome unbound = {BB_CHANNEL_BINDING_MISMATCH, "report-data"};
+static const struct outcome wrong_path = {BB_CHANNEL_BINDING_MISMATCH, "path"};
+
+/* What stands at each byte of a frame; whatever is not named is a head, a key or a fixed value. */
+enum region {
+    STRUCTURE,
+    LENGTH,
+    HASHED,   /* any value is in form and leads to another report */
+    KEY_HEAD, /* of the binding key, up to the point */
+    KIND,
+    FORM,
+    APP,
+    INDEX,
+    DEPTH,
+    RESERVED_FLAGS,
+    CONFIG_FORM,
+    CONFIG_TEXT,
+    CMW_FORM,
+    SIGNED, /* report, certificates, CRL: test_snp and test_snp_certs name their classes */
+};
+
+static void mark(enum region *at, const struct exchange *x, struct bb_span s, enum region region) {
+    for (size_t i = 0; i < s.len; i++)
+        at[(size_t)(s.ptr - x->frame) + i] = region;
+}
+
+/* Texts of the configuration, their heads not among them. */
+static void mark_config(enum region *at, const struct exchange *x, struct bb_span config) {
+    struct bb_reader r = bb_reader(config);
+    struct bb_cbor_item item;
+    mark(at, x, config, CONFIG_FORM);
+    while (bb_reader_left(&r) > 0) {
+        assert_true(bb_cbor_next(&r, &item));
+        if (item.type == BB_CBOR_TEXT)
+            mark(at, x, item.bytes, CONFIG_TEXT);
+    }
+}
+
+static void mark_response(enum region *at, const struct exchange *x) {
     struct bb_response p = response_of(x);
-    size_t from = (size_t)(p.cmw.ptr - x->frame), until = from + p.cmw.len;
+    struct bb_cmw cmw;
+    assert_true(bb_cmw_parse(p.cmw, &cmw));
+    mark(at, x, bb_span(x->frame, 4), LENGTH);
+    mark(at, x, p.salt, HASHED);
+    at[p.cmw.ptr - x->frame - 5] = KIND; /* then key 5 and a head of 3 bytes */
+    mark(at, x, p.cmw, CMW_FORM);
+    const struct bb_span signed_[] = {cmw.report, cmw.vek, cmw.ask, cmw.ark, cmw.crl};
+    for (size_t i = 0; i < 5; i++)
+        mark(at, x, signed_[i], SIGNED);
+    mark_config(at, x, p.config);
+    mark(at, x, p.binding_spki, KEY_HEAD);
+    mark(at, x, bb_span(p.binding_spki.ptr + 27, 64), HASHED);
+    mark(at, x, p.path, HASHED);
+    at[p.path.ptr - x->frame - 4] = INDEX; /* then depth and a head of 2 bytes */
+    at[p.path.ptr - x->frame - 3] = DEPTH;
+    mark(at, x, p.app, APP);
+    at[x->frame_len - 3] = FORM; /* key 12 and its value end the map */
+    at[x->frame_len - 1] = RESERVED_FLAGS;
+}
+
+static struct outcome other_length(const struct exchange *x, uint8_t byte, size_t at) {
+    uint8_t head[4];
+    memcpy(head, x->frame, sizeof head);
+    head[at] = byte;
+    struct bb_reader r = bb_reader(BB_SPAN_OF(head));
+    uint32_t len = bb_read_u32be(&r);
+    if (len == 0 || len > BB_RESPONSE_MAX)
+        return (struct outcome){BB_MALFORMED_EVIDENCE, "frame length"};
+    return len < x->frame_len - 4 ? (struct outcome){BB_MALFORMED_EVIDENCE, "frame"}
+                                  : (struct outcome){BB_PEER_UNREACHABLE, "frame"};
+}
+
+/* `byte` is the changed one, `at` its place. */
+static struct outcome flipped(const struct exchange *x, enum region region, uint8_t byte,
+                              size_t at) {
+    enum { SMALL_INT_MAX = 23, DEPTH_HERE = 2 };
+    struct outcome malformed_config = {BB_MALFORMED_EVIDENCE, "config"};
+    switch (region) {
+    case STRUCTURE:
+    case SIGNED:
+        break;
+    case LENGTH:
+        return other_length(x, byte, at);
+    case HASHED:
+        return unbound;
+    case KEY_HEAD:
+        return (struct outcome){BB_CHANNEL_BINDING_MISMATCH, "key"};
+    case KIND:
+        assert_true(byte > SMALL_INT_MAX);
+        return (struct outcome){BB_NOT_AN_ENCLAVE, "kind"};
+    case FORM:
+        return byte == 0 ? (struct outcome){BB_ATTESTATION_REFUSED, "form"} : out_of_form;
+    case APP: /* one byte above 0x7f is no UTF-8 */
+        return byte < 0x80 ? (struct outcome){BB_ATTESTATION_REFUSED, "application protocol"}
+                           : out_of_form;
+    case INDEX:
+        if (byte > SMALL_INT_MAX)
+            return out_of_form;
+        return byte < 1U << DEPTH_HERE ? unbound : wrong_path;
+    case DEPTH:
+        return byte > BB_MERKLE_DEPTH_MAX ? out_of_form : wrong_path;
+    case RESERVED_FLAGS:
+        if (byte == BB_FLAG_OUTSIDE_UPSTREAM)
+            return unbound;
+        return byte <= SMALL_INT_MAX ? (struct outcome){BB_MALFORMED_EVIDENCE, "flags"}
+                                     : out_of_form;
+    case CONFIG_FORM:
+        /* "http/1.1" two bytes longer takes the head and the "r" of "raw", and "aw" is a text. */
+        return byte == 0x6a ? unbound : malformed_config;
+    case CONFIG_TEXT:
+        return byte < 0x80 ? unbound : malformed_config;
+    case CMW_FORM:
+        return (struct outcome){BB_MALFORMED_EVIDENCE, "cmw"};
+    }
+    return out_of_form;
+}
+
+/* Every bit of the response outside of what is signed, with the class of its place. */
+static void test_every_flip_of_a_response(void **state) {
+    static enum region at[1 << 16];
+    struct exchange *x = exchange_new(*state, &(struct plan){.others = 3});
+    size_t done[SIGNED + 1] = {0};
+    mark_response(at, x);
     for (size_t bit = 0; bit < x->frame_len * 8; bit++) {
-        if (bit / 8 >= from && bit / 8 < until)
+        uint8_t *byte = &x->frame[bit / 8];
+        char where[BB_FIELD_MAX];
+        struct bb_result result;
+        done[at[bit / 8]]++;
+        if (at[bit / 8] == SIGNED)
             continue;
-        struct bb_error err = {0};
         bb_client_free(x->client);
         x->client = client_new(x->w, 0);
-        x->frame[bit / 8] ^= (uint8_t)(1U << bit % 8);
-        enum bb_status status = client_bind(x, &err);
-        x->frame[bit / 8] ^= (uint8_t)(1U << bit % 8);
-        if (status != BB_OK && err.status == status)
-            continue;
-        if (status != BB_OK)
-            fail_msg("bit %zu is refused without a cause", bit);
-        const struct bb_client_bound *b = bb_client_bound(x->client);
-        assert_memory_not_equal(b->report_data, x->batch->report_data, 64);
+        *byte ^= (uint8_t)(1U << bit % 8);
+        struct outcome want = flipped(x, at[bit / 8], *byte, bit / 8);
+        enum bb_status got = client_verdict(x, x->w->policy, where, &result);
+        *byte ^= (uint8_t)(1U << bit % 8);
+        if (got != want.status || strcmp(where, want.where) != 0)
+            fail_msg("byte %zu, bit %zu: %s at '%s', expected %s at '%s'", bit / 8, bit % 8,
+                     bb_status_name(got), where, bb_status_name(want.status), want.where);
     }
+    for (size_t i = 0; i <= SIGNED; i++)
+        assert_true(done[i] > 0);
     exchange_free(x);
 }
 
-/* Every bit of the request changed on its way: the gateway refuses, or attests something else. */
-static void test_every_flip_of_a_request(void **state) {
-    struct world *w = *state;
-    struct exchange *x = exchange_new(w, &(struct plan){0});
-    struct bb_span request = bb_client_request(x->client);
-    uint8_t frame[256], salt_bytes[BB_SALT_SIZE], leaf[48];
-    memset(salt_bytes, 9, sizeof salt_bytes);
-    memcpy(leaf, bb_gateway_conn_leaf(x->conn), sizeof leaf);
-    for (size_t bit = 0; bit < request.len * 8; bit++) {
-        struct bb_gateway_conn *conn = NULL;
-        size_t used = 0;
-        memcpy(frame, request.ptr, request.len);
-        frame[bit / 8] ^= (uint8_t)(1U << bit % 8);
-        assert_int_equal(bb_gateway_conn_new(&x->offer, salt_bytes, session_export,
-                                             &x->gateway_session, 0, &conn, NULL),
-                         BB_OK);
-        if (bb_gateway_conn_feed(conn, bb_span(frame, request.len), 0, &used) == BB_GATEWAY_BATCH)
-            assert_memory_not_equal(bb_gateway_conn_leaf(conn), leaf, sizeof leaf);
-        bb_gateway_conn_free(conn);
+static size_t flipped_bit;
+static void flip_one(uint8_t *frame, size_t len) {
+    assert_true(flipped_bit / 8 < len);
+    frame[flipped_bit / 8] ^= (uint8_t)(1U << flipped_bit % 8);
+}
+
+/* What the gateway says of a request in which the byte at `at` was changed to `byte`; OK: it
+ * attests another request than the client's. */
+static unsigned request_status(struct bb_span frame, size_t at, uint8_t byte) {
+    struct bb_request q;
+    assert_true(bb_request_parse(bb_span(frame.ptr + 4, frame.len - 4), &q));
+    const uint8_t *place = frame.ptr + at;
+    const uint8_t *app = q.apps[0].ptr, *wait = app - 5; /* 2 bytes, key 9, two heads */
+    assert_int_equal(wait[0] << 8 | wait[1], q.wait_ms);
+    /* Kinds are the last array before "want"; a one-byte kind has its head before it. */
+    const uint8_t *kind = wait - 5;
+    assert_int_equal(*kind, BB_KIND_SIMULATED);
+    if (place >= q.nonce.ptr && place < q.nonce.ptr + q.nonce.len)
+        return BB_CHANNEL_OK;
+    if (place == wait || place == wait + 1) { /* each single flip stays within the bounds */
+        unsigned ms = place == wait ? (unsigned)byte << 8 | wait[1] : (unsigned)wait[0] << 8 | byte;
+        return ms >= BB_WAIT_MS_MIN ? BB_CHANNEL_OK : BB_CHANNEL_MALFORMED;
     }
-    exchange_free(x);
+    if (place == kind) {
+        assert_true(byte > 23);
+        return BB_CHANNEL_NOTHING_IN_COMMON;
+    }
+    if (place >= app && place < app + q.apps[0].len) /* above 0x7f it is no UTF-8 */
+        return byte < 0x80 ? BB_CHANNEL_NOTHING_IN_COMMON : BB_CHANNEL_MALFORMED;
+    return BB_CHANNEL_MALFORMED;
+}
+
+/* A longer length than was sent: the gateway waits for the rest, no longer than for any request. */
+static void gateway_waits(const struct exchange *x, struct bb_span frame) {
+    const uint8_t salt_bytes[BB_SALT_SIZE] = {9};
+    struct session session = x->gateway_session;
+    struct bb_gateway_conn *conn = NULL;
+    size_t used = 0;
+    assert_int_equal(
+        bb_gateway_conn_new(&x->offer, salt_bytes, session_export, &session, 0, &conn, NULL),
+        BB_OK);
+    assert_int_equal(bb_gateway_conn_feed(conn, frame, 0, &used), BB_GATEWAY_REQUEST);
+    assert_int_equal(bb_gateway_conn_output(conn).len, 0);
+    assert_int_equal(bb_gateway_conn_expire(conn, BB_REQUEST_MS), BB_GATEWAY_CLOSED);
+    bb_gateway_conn_free(conn);
+}
+
+/* Every bit of the request changed on its way: the gateway names what is wrong, or it attests the
+ * request that came, and the client sees that this is not its own. */
+static void test_every_flip_of_a_request(void **state) {
+    struct exchange *honest = exchange_new(*state, &(struct plan){0});
+    struct bb_span request = bb_client_request(honest->client);
+    size_t done[BB_CHANNEL_NOTHING_IN_COMMON + 1] = {0};
+    uint8_t frame[256];
+    assert_true(request.len <= sizeof frame);
+    for (flipped_bit = 0; flipped_bit < request.len * 8; flipped_bit++) {
+        size_t at = flipped_bit / 8;
+        memcpy(frame, request.ptr, request.len);
+        flip_one(frame, request.len);
+        struct bb_reader r = bb_reader(bb_span(frame, 4));
+        uint32_t len = bb_read_u32be(&r);
+        if (len > request.len - 4 && len <= BB_REQUEST_MAX) {
+            gateway_waits(honest, bb_span(frame, request.len));
+            continue;
+        }
+        unsigned want = request_status(request, at, frame[at]);
+        struct exchange *x = exchange_new(*state, &(struct plan){.request = flip_one});
+        if (bb_gateway_conn_refused(x->conn) != want)
+            fail_msg("byte %zu, bit %zu: status %u, expected %u", at, flipped_bit % 8,
+                     bb_gateway_conn_refused(x->conn), want);
+        done[want]++;
+        if (want == BB_CHANNEL_OK)
+            expect_verdict(x, "a changed request", unbound.status, unbound.where);
+        else
+            expect_verdict(x, "a refused request", BB_ATTESTATION_REFUSED, "status");
+    }
+    for (size_t i = 0; i <= BB_CHANNEL_NOTHING_IN_COMMON; i++)
+        assert_true(done[i] > 0);
+    exchange_free(honest);
 }
 
 /* The body with one thing changed in its CBOR. */

@@ -360,12 +360,32 @@ static void test_a_connection_asks_for_more(void **state) {
     struct bb_expectation expect = {.on_connection = true, .kind = BB_KIND_SIMULATED};
     assert_int_equal(judge(NULL, policy, &expect, &result), BB_INTERNAL);
     assert_int_equal(result.first_failed, BB_CHECK_REPORT_DATA);
-    expect = (struct bb_expectation){.on_connection = true,
-                                     .has_report_data = true,
-                                     .report_data = {0x5a},
-                                     .kind = BB_KIND_SEV_SNP};
-    assert_int_equal(judge(NULL, policy, &expect, &result), BB_SIMULATED_TEE);
-    assert_int_equal(result.first_failed, BB_CHECK_ROOT);
+    static const struct {
+        enum bb_evidence_kind stated;
+        bool allowed, taken; /* by the policy */
+        enum bb_status status;
+        enum bb_check_id failed;
+    } cases[] = {
+        {BB_KIND_SIMULATED, true, true, BB_OK, BB_CHECK_COUNT},
+        {BB_KIND_SEV_SNP, true, true, BB_SIMULATED_TEE, BB_CHECK_ROOT},
+        {BB_KIND_AZURE_HCL, true, true, BB_SIMULATED_TEE, BB_CHECK_ROOT},
+        {BB_KIND_SIMULATED, false, true, BB_SIMULATED_TEE, BB_CHECK_ROOT},
+        {BB_KIND_SIMULATED, true, false, BB_NOT_AN_ENCLAVE, BB_CHECK_FORMAT},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        expect = (struct bb_expectation){.on_connection = true,
+                                         .has_report_data = true,
+                                         .report_data = {0x5a},
+                                         .kind = cases[i].stated};
+        policy->allow_simulated = cases[i].allowed;
+        policy->kind_simulated = cases[i].taken;
+        assert_int_equal(judge(NULL, policy, &expect, &result), cases[i].status);
+        bool good = cases[i].status == BB_OK;
+        if (!good)
+            assert_int_equal(result.first_failed, cases[i].failed);
+        assert_int_equal(result.checks[BB_CHECK_ROOT].outcome,
+                         good ? BB_OUTCOME_PASSED : BB_OUTCOME_FAILED);
+    }
     bb_policy_free(policy);
 }
 

@@ -265,6 +265,52 @@ static void test_signatures_out_of_range(void **state) {
     json_decref(rows);
 }
 
+/* Evidence is of the kind that its root says. A peer that states another one over a vendor's root
+ * is refused at the root, as is a vendor's report where the policy takes none. */
+static void test_a_stated_kind_has_to_be_the_roots(void **state) {
+    (void)state;
+    static const struct {
+        enum bb_evidence_kind stated; /* 0: a file */
+        bool taken;                   /* by the policy */
+        enum bb_status status;
+        enum bb_check_id failed;
+        enum bb_outcome root;
+    } cases[] = {
+        {0, true, BB_OK, BB_CHECK_COUNT, BB_OUTCOME_PASSED},
+        {BB_KIND_SEV_SNP, true, BB_OK, BB_CHECK_COUNT, BB_OUTCOME_PASSED},
+        {BB_KIND_SIMULATED, true, BB_CERTIFICATE_CHAIN_INVALID, BB_CHECK_ROOT, BB_OUTCOME_FAILED},
+        {BB_KIND_AZURE_HCL, true, BB_CERTIFICATE_CHAIN_INVALID, BB_CHECK_ROOT, BB_OUTCOME_FAILED},
+        {0, false, BB_NOT_AN_ENCLAVE, BB_CHECK_FORMAT, BB_OUTCOME_FAILED},
+        {BB_KIND_SEV_SNP, false, BB_NOT_AN_ENCLAVE, BB_CHECK_FORMAT, BB_OUTCOME_FAILED},
+    };
+    static const char name[] = "snp/report/v5-turin-vcek-gcp-3f44a09b.bin";
+    static struct vector_file report;
+    static struct certs_of_row certs;
+    json_t *rows = vectors_manifest();
+    const json_t *row = row_of(rows, name);
+    struct bb_policy *policy = lenient();
+    struct bb_snp_certs *set = NULL;
+    read_related(row, &certs);
+    assert_true(vector_read(name, &report));
+    assert_int_equal(bb_snp_certs_new(certs.span, certs.n, NULL, 0, &set, NULL), BB_OK);
+    const uint64_t skip = UINT64_C(1) << BB_CHECK_EXPECTED_CODE | UINT64_C(1) << BB_CHECK_ID_KEYS |
+                          UINT64_C(1) << BB_CHECK_DEBUG;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct bb_expectation expect = {.kind = cases[i].stated};
+        struct bb_result result;
+        policy->kind_sev_snp = cases[i].taken;
+        assert_int_equal(bb_appraise_snp_with(vector_span(&report), set, policy, row_time(row),
+                                              &expect, skip, &result),
+                         cases[i].status);
+        if (cases[i].status != BB_OK)
+            assert_int_equal(result.first_failed, cases[i].failed);
+        assert_int_equal(result.checks[BB_CHECK_ROOT].outcome, cases[i].root);
+    }
+    bb_snp_certs_free(set);
+    bb_policy_free(policy);
+    json_decref(rows);
+}
+
 static void test_flip_table_covers_every_byte(void **state) {
     (void)state;
     size_t at = 0;
@@ -342,6 +388,7 @@ int main(void) {
         cmocka_unit_test(test_flips_give_their_class),
         cmocka_unit_test(test_reports_without_certificates),
         cmocka_unit_test(test_signatures_out_of_range),
+        cmocka_unit_test(test_a_stated_kind_has_to_be_the_roots),
         cmocka_unit_test(test_certificate_table),
         cmocka_unit_test(test_products),
         cmocka_unit_test(test_a_result_without_every_check_refuses),
