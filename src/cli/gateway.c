@@ -16,7 +16,12 @@ static const char usage[] =
     "Listens ([::]:8443, both IPv4 and IPv6), attests every connection, and passes the\n"
     "application's bytes on unchanged once the client was satisfied.\n"
     "  --attester  where evidence comes from. This build has the simulated TEE (sim) only; it is\n"
-    "              never chosen because hardware is missing.\n";
+    "              never chosen because hardware is missing.\n"
+    "  --upstream  the application: outside this machine, clients refuse it unless they pin the\n"
+    "              gateway's configuration\n"
+    "  --max-age   a connection older than this is cut (3600)\n"
+    "  --idle      and one over which nothing goes for as long (600)\n"
+    "SIGTERM lets open connections finish for 30 s.\n";
 
 enum { IDLE_S_DEFAULT = 600 };
 
