@@ -112,7 +112,7 @@ MUTANTS = [
      "if (after == BB_GATEWAY_OPEN || after == BB_GATEWAY_START)", ["e2e/test_no_bytes.py"]),
     ("proxy-secret", "service/http_head.c", "if (!h.authorized)", "if (false)", [HEAD]),
     ("proxy-ambiguous", "service/http_head.c", " || is_ambiguous(&h)", "", [HEAD]),
-    ("quota", "service/worker.c", "|| *count >= BB_CONNECTIONS_PER_ADDRESS", "", ["e2e/test_quota.py"]),
+    ("quota", "service/worker.c", "|| *count >= w->address_max", "", ["e2e/test_quota.py"]),
     ("leaves-between-attesters", "service/worker.c", "flush_queue(w); /* what came while", "/* what came while",
      ["e2e/test_operation.py"]),
     ("skip-binding", "channel/client.c", "skip & ~bb_client_never_skipped()", "skip", [ENGINE, ATTEST]),
