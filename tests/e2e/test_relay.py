@@ -194,19 +194,12 @@ def how_it_ends(endpoint, say=b"", wait=10):
             return "reset", data
 
 
-class Script:
+class Script(w.RawApp):
     """An application whose every connection does `act(connection)`; `ends` has how each client left."""
 
     def __init__(self, act):
         self.act, self.ends = act, []
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.upstream = f"tcp:127.0.0.1:{self.listener.getsockname()[1]}"
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            connection, _ = self.listener.accept()
-            threading.Thread(target=self.one, args=(connection,), daemon=True).start()
+        super().__init__()
 
     def one(self, connection):
         try:

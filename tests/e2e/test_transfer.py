@@ -10,19 +10,12 @@ import world as w
 SIZE = (100 if w.FULL or not w.SANITIZED else 20) << 20
 
 
-class Store:
+class Store(w.RawApp):
     """PUT keeps the body's SHA-256; GET gives SIZE bytes. One request a connection."""
 
     def __init__(self, blob):
         self.blob, self.digests = blob, []
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.upstream = f"tcp:127.0.0.1:{self.listener.getsockname()[1]}"
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            connection, _ = self.listener.accept()
-            threading.Thread(target=self.one, args=(connection,), daemon=True).start()
+        super().__init__()
 
     def one(self, connection):
         with connection, connection.makefile("rb") as f:

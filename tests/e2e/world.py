@@ -148,6 +148,20 @@ class Sink:
                 pass
 
 
+class RawApp:
+    """An application below HTTP: each connection is the business of one(connection), in a thread."""
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.upstream = f"tcp:127.0.0.1:{self.listener.getsockname()[1]}"
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            connection, _ = self.listener.accept()
+            threading.Thread(target=self.one, args=(connection,), daemon=True).start()
+
+
 class App(http.server.ThreadingHTTPServer):
     """POST /generate and GET of anything; `received` counts every byte that came in."""
     daemon_threads = True
