@@ -1,6 +1,6 @@
 /* Heads of any bytes. What is taken leads to exactly one request for the origin: its own Host and
  * Connection, no line of the proxy's, no line end within a line. */
-#include "service/http_head.h"
+#include "service/forward/http_head.h"
 
 #include <stdlib.h>
 #include <strings.h>

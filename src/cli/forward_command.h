@@ -3,7 +3,7 @@
 #define BB_CLI_FORWARD_COMMAND_H
 
 #include "cli/client_setup.h"
-#include "service/forward.h"
+#include "service/forward/forward.h"
 
 struct bb_forward_command {
     struct bb_client_setup setup;

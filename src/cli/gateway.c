@@ -2,7 +2,7 @@
 #include "cli/commands.h"
 
 #include "appraise/policy.h"
-#include "service/gateway.h"
+#include "service/gateway/gateway.h"
 
 #include <getopt.h>
 #include <stdio.h>

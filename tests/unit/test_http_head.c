@@ -3,7 +3,7 @@
  */
 #include "vectors.h"
 
-#include "service/http_head.h"
+#include "service/forward/http_head.h"
 
 #define SECRET "blindbox:0123456789abcdef"
 #define AUTH "Proxy-Authorization: Basic YmxpbmRib3g6MDEyMzQ1Njc4OWFiY2RlZg==\r\n"

@@ -1,7 +1,7 @@
-#include "service/forward_conn.h"
+#include "service/forward/conn.h"
 
 #include "service/clock.h"
-#include "service/http_head.h"
+#include "service/forward/http_head.h"
 #include "service/relay.h"
 #include "service/watch.h"
 

@@ -4,7 +4,7 @@
 #define BB_SERVICE_CONN_H
 
 #include "channel/gateway.h"
-#include "service/gateway.h"
+#include "service/gateway/gateway.h"
 #include "service/tls.h"
 
 #include <event2/event.h>

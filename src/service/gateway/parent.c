@@ -1,10 +1,10 @@
 /* The gateway's parent: opens the listener and runs itself again for each role, before it has
  * threads or keys. A dead attester is replaced with back-off; without its worker the gateway ends.
  * Its signals are blocked and waited for: no handler, no race. */
-#include "service/attester_process.h"
+#include "service/gateway/attester_process.h"
 #include "service/clock.h"
 #include "service/log.h"
-#include "service/gateway.h"
+#include "service/gateway/gateway.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-#include "service/conn.h"
+#include "service/gateway/conn.h"
 
 #include "base/hex.h"
 #include "service/clock.h"

@@ -1,9 +1,9 @@
 /* The gateway's network worker: accepts, keeps the table of connections, and talks to the attester.
  */
 #include "service/acceptor.h"
-#include "service/attester_wire.h"
+#include "service/gateway/attester_wire.h"
 #include "service/clock.h"
-#include "service/conn.h"
+#include "service/gateway/conn.h"
 #include "service/log.h"
 
 #include "base/hex.h"

@@ -2,7 +2,7 @@
 #ifndef BB_SERVICE_FORWARD_CONN_H
 #define BB_SERVICE_FORWARD_CONN_H
 
-#include "service/forward.h"
+#include "service/forward/forward.h"
 
 #include <event2/event.h>
 

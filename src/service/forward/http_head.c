@@ -1,4 +1,4 @@
-#include "service/http_head.h"
+#include "service/forward/http_head.h"
 
 #include "base/hex.h"
 

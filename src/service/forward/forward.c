@@ -1,4 +1,4 @@
-#include "service/forward_conn.h"
+#include "service/forward/conn.h"
 
 #include "base/hex.h"
 #include "crypto/digest.h"

@@ -1,9 +1,9 @@
-#include "service/attester_process.h"
+#include "service/gateway/attester_process.h"
 
 #include "channel/batch.h"
 #include "channel/frame.h"
 #include "crypto/key.h"
-#include "service/attester_wire.h"
+#include "service/gateway/attester_wire.h"
 #include "service/clock.h"
 #include "service/log.h"
 
