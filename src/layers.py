@@ -11,8 +11,9 @@ BELOW = {
     "crypto": ["base"],
     "evidence": ["base", "codec", "crypto"],
     "appraise": ["base", "codec", "crypto", "evidence"],
+    "token": ["base", "codec", "crypto", "evidence", "appraise"],
     "attester": ["base", "codec", "crypto", "evidence"],
-    "channel": ["base", "codec", "crypto", "evidence", "appraise", "attester"],
+    "channel": ["base", "codec", "crypto", "evidence", "appraise", "token", "attester"],
 }
 BELOW["service"] = list(BELOW)
 BELOW["cli"] = list(BELOW)

@@ -23,6 +23,7 @@ struct bb_expectation {
     bool outside_upstream;  /* flags bit 0 */
     bool has_config_digest; /* channel: SHA-384 of config */
     uint8_t config_digest[48];
+    bool code_by_token;         /* a pinned service's token says that the code is known */
     enum bb_evidence_kind kind; /* kind the peer stated; 0 for a file: the root decides */
 };
 

@@ -19,8 +19,18 @@ enum bb_status bb_policy_new(struct bb_policy **out, struct bb_error *err) {
     p->crl_required = true;
     p->report_data_forms = 1U << 1;
     p->max_connection_age = BB_CONNECTION_AGE_S_DEFAULT;
+    p->n_verifiers = 1; /* local */
     *out = p;
     return BB_OK;
+}
+
+static void free_verifier(struct bb_policy_verifier *v) {
+    free(v->url);
+    free(v->issuer);
+    free(v->jwks);
+    free(v->ca);
+    for (size_t i = 0; i < v->n_compliance; i++)
+        free(v->compliance[i]);
 }
 
 void bb_policy_free(struct bb_policy *p) {
@@ -32,6 +42,8 @@ void bb_policy_free(struct bb_policy *p) {
         &p->chip_ids,     &p->family_ids,     &p->image_ids};
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         free(lists[i]->data);
+    for (size_t i = 0; i < p->n_verifiers; i++)
+        free_verifier(&p->verifiers[i]);
     free(p->cce_policy_file);
     free(p);
 }
@@ -104,4 +116,11 @@ bool bb_policy_digests_contain(const struct bb_policy_digests *list, struct bb_s
         if (bb_span_equal(bb_span(list->data + i * list->size, list->size), value))
             return true;
     return false;
+}
+
+bool bb_policy_services_name_code(const struct bb_policy *policy) {
+    for (size_t i = 0; i < policy->n_verifiers; i++)
+        if (policy->verifiers[i].mode == BB_MODE_LOCAL)
+            return false;
+    return true;
 }

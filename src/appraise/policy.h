@@ -46,6 +46,28 @@ struct bb_policy_guest {
     uint8_t abi_min_major, abi_min_minor;
 };
 
+/* Who checks the evidence: this program, a service that the gateway asks (passport), or one that
+ * this program asks (background). */
+enum bb_verifier_mode { BB_MODE_LOCAL = 0, BB_MODE_PASSPORT, BB_MODE_BACKGROUND };
+enum bb_token_profile { BB_PROFILE_MAA = 0, BB_PROFILE_EAR };
+
+#define BB_POLICY_VERIFIERS_MAX 8  /* time of a connection whose services are all down */
+#define BB_POLICY_COMPLIANCE_MAX 8 /* values of one list */
+#define BB_POLICY_URL_MAX 1024
+
+struct bb_policy_verifier {
+    enum bb_verifier_mode mode;
+    enum bb_token_profile profile;
+    char *url;    /* background: the service, without a slash at its end; else NULL */
+    char *issuer; /* the token's iss; NULL for local */
+    char *jwks; /* key set: a file, an https URL, http to loopback, unix:/SOCKET; NULL for local */
+    bool jwks_is_file;
+    char *ca;            /* PEM file: trust anchors for the URLs; NULL: the system's */
+    size_t n_compliance; /* accepted x-ms-compliance-status; 0: azure-compliant-uvm for containers,
+                            azure-compliant-cvm for confidential VMs */
+    char *compliance[BB_POLICY_COMPLIANCE_MAX];
+};
+
 struct bb_policy {
     uint8_t sha256[32]; /* of the JSON text; zero where there is none */
     bool evidence_given;
@@ -66,8 +88,12 @@ struct bb_policy {
     uint32_t minimum_guest_svn;
     bool crl_required;
     bool provisional_allowed;
+    /* The policy says so itself, not by default. */
+    bool products_given, signers_given, report_versions_given, crl_given, provisional_given;
     bb_bits report_data_forms;
     uint32_t max_age, max_connection_age;
+    struct bb_policy_verifier verifiers[BB_POLICY_VERIFIERS_MAX]; /* tried in this order */
+    size_t n_verifiers;                                           /* at least 1 */
 };
 
 /* All defaults, no expected code: refuses everything with MissingReferenceValues. */
@@ -82,6 +108,9 @@ BB_MUST_USE enum bb_status bb_policy_host_data_from(struct bb_policy *policy,
 bool bb_policy_allows_everything(struct bb_span host_data);
 /* True if the policy names expected code. */
 bool bb_policy_names_code(const struct bb_policy *policy);
+/* True if every verifier of the policy is a pinned service: its tokens then say that the code is
+ * known. */
+bool bb_policy_services_name_code(const struct bb_policy *policy);
 bool bb_policy_digests_contain(const struct bb_policy_digests *list, struct bb_span value);
 
 #endif

@@ -1,6 +1,7 @@
 /* blindbox.policy/1 from JSON: one row a key, strict in every type and length. */
 #include "appraise/policy.h"
 
+#include "appraise/policy_verifiers.h"
 #include "base/hex.h"
 #include "codec/json.h"
 #include "crypto/digest.h"
@@ -294,17 +295,20 @@ static enum bb_status key_products(const struct context *c, const json_t *v) {
                                         {"Genoa", BB_SNP_PRODUCT_GENOA},
                                         {"Turin", BB_SNP_PRODUCT_TURIN},
                                         {NULL, 0}};
+    c->p->products_given = true;
     return take_set(c, v, words, "a list of \"Milan\", \"Genoa\", \"Turin\"", &c->p->products);
 }
 
 static enum bb_status key_signers(const struct context *c, const json_t *v) {
     static const struct word words[] = {
         {"vcek", BB_SNP_SIGNER_VCEK}, {"vlek", BB_SNP_SIGNER_VLEK}, {NULL, 0}};
+    c->p->signers_given = true;
     return take_set(c, v, words, "a list of \"vcek\", \"vlek\"", &c->p->signers);
 }
 
 static enum bb_status key_report_versions(const struct context *c, const json_t *v) {
     static const struct word words[] = {{"2", 2}, {"3", 3}, {"4", 4}, {"5", 5}, {NULL, 0}};
+    c->p->report_versions_given = true;
     return take_set(c, v, words, "a list of 2, 3, 4, 5", &c->p->report_versions);
 }
 
@@ -324,10 +328,12 @@ static enum bb_status key_crl(const struct context *c, const json_t *v) {
     if (text == NULL || (strcmp(text, "required") != 0 && strcmp(text, "if-present") != 0))
         return wrong(c, "\"required\" or \"if-present\"", v);
     c->p->crl_required = strcmp(text, "required") == 0;
+    c->p->crl_given = true;
     return BB_OK;
 }
 
 static enum bb_status key_provisional(const struct context *c, const json_t *v) {
+    c->p->provisional_given = true;
     return take_bool(c, v, &c->p->provisional_allowed);
 }
 
@@ -348,13 +354,7 @@ static enum bb_status key_not_here(const struct context *c, const json_t *v) {
 }
 
 static enum bb_status key_verifiers(const struct context *c, const json_t *v) {
-    const json_t *first = json_array_get(v, 0);
-    const char *mode = json_string_value(json_object_get(first, "mode"));
-    if (json_array_size(v) == 1 && json_object_size(first) == 1 && mode != NULL &&
-        strcmp(mode, "local") == 0)
-        return BB_OK;
-    return bb_fail(c->err, BB_USAGE, c->key, "[{\"mode\": \"local\"}]", NULL,
-                   "this build verifies locally only");
+    return bb_policy_take_verifiers(c->p, v, c->err);
 }
 
 static enum bb_status key_webpki(const struct context *c, const json_t *v) {

@@ -6,8 +6,9 @@
 static const struct {
     const char *name, *shows;
     int stage;
+    enum bb_subject of;
 } checks[BB_CHECK_COUNT] = {
-#define BB_CHECK(id, name, stage, shows) [BB_CHECK_##id] = {name, shows, stage},
+#define BB_CHECK(id, name, stage, of, shows) [BB_CHECK_##id] = {name, shows, stage, BB_OF_##of},
 #include "appraise/checks.def"
 #undef BB_CHECK
 };
@@ -22,6 +23,10 @@ const char *bb_check_shows(enum bb_check_id id) {
 
 int bb_check_stage(enum bb_check_id id) {
     return (unsigned)id < BB_CHECK_COUNT ? checks[id].stage : 0;
+}
+
+enum bb_subject bb_check_subject(enum bb_check_id id) {
+    return (unsigned)id < BB_CHECK_COUNT ? checks[id].of : BB_OF_BOTH;
 }
 
 bool bb_check_from_name(const char *name, enum bb_check_id *out) {
@@ -97,7 +102,8 @@ void bb_result_close(struct bb_result *r) {
         return;
     }
     for (int i = 0; i < BB_CHECK_COUNT; i++) {
-        if (r->checks[i].outcome != BB_OUTCOME_NONE)
+        enum bb_subject subject = r->subject == 0 ? BB_OF_EVIDENCE : r->subject;
+        if (r->checks[i].outcome != BB_OUTCOME_NONE || (checks[i].of & subject) == 0)
             continue;
         bb_check_fail(r, (enum bb_check_id)i, BB_INTERNAL, "made", "not made",
                       "the check was not made");
@@ -107,6 +113,28 @@ void bb_result_close(struct bb_result *r) {
     }
     r->status = BB_OK;
     r->verdict = BB_VERDICT_ACCEPTED;
+}
+
+/* Failed over passed over skipped over what says nothing. */
+static bool outweighs(enum bb_outcome a, enum bb_outcome b) {
+    static const int weight[] = {
+        [BB_OUTCOME_NONE] = 0,    [BB_OUTCOME_NOT_APPLICABLE] = 1, [BB_OUTCOME_NOT_REQUESTED] = 2,
+        [BB_OUTCOME_SKIPPED] = 3, [BB_OUTCOME_PASSED] = 4,         [BB_OUTCOME_FAILED] = 5};
+    return weight[a] > weight[b];
+}
+
+void bb_result_join(struct bb_result *r, const struct bb_result *token) {
+    bool both = r->verdict == BB_VERDICT_ACCEPTED && token->verdict == BB_VERDICT_ACCEPTED;
+    for (int i = 0; i < BB_CHECK_COUNT; i++)
+        if (outweighs(token->checks[i].outcome, r->checks[i].outcome))
+            r->checks[i] = token->checks[i];
+    r->simulated = r->simulated || token->simulated;
+    r->subject = BB_OF_BOTH;
+    bb_result_close(r);
+    if (r->verdict == BB_VERDICT_ACCEPTED && !both) { /* a verdict without its row */
+        r->verdict = BB_VERDICT_REFUSED;
+        r->status = BB_INTERNAL;
+    }
 }
 
 void bb_result_error(const struct bb_result *r, struct bb_error *err) {

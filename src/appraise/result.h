@@ -5,7 +5,7 @@
 #include "base/error.h"
 
 enum bb_check_id {
-#define BB_CHECK(id, name, stage, shows) BB_CHECK_##id,
+#define BB_CHECK(id, name, stage, of, shows) BB_CHECK_##id,
 #include "appraise/checks.def"
 #undef BB_CHECK
     BB_CHECK_COUNT
@@ -30,8 +30,12 @@ struct bb_check {
     char reason[BB_TEXT_MAX];
 };
 
+/* What was appraised: decides which checks must have been made. */
+enum bb_subject { BB_OF_EVIDENCE = 1, BB_OF_TOKEN = 2, BB_OF_BOTH = 3 };
+
 /* Caller-owned, no pointers inside. Zeroed = nothing checked, no verdict. */
 struct bb_result {
+    enum bb_subject subject; /* 0: evidence */
     enum bb_verdict verdict;
     enum bb_status status;         /* BB_OK if accepted, else the class of the first failed check */
     enum bb_check_id first_failed; /* meaningful if refused */
@@ -42,6 +46,7 @@ struct bb_result {
 const char *bb_check_name(enum bb_check_id id);
 const char *bb_check_shows(enum bb_check_id id);
 int bb_check_stage(enum bb_check_id id);
+enum bb_subject bb_check_subject(enum bb_check_id id);
 /* False if no check has that name. */
 bool bb_check_from_name(const char *name, enum bb_check_id *out);
 const char *bb_outcome_name(enum bb_outcome outcome);
@@ -53,8 +58,12 @@ void bb_check_fail(struct bb_result *r, enum bb_check_id id, enum bb_status stat
                    const char *expected, const char *found, const char *fmt, ...) BB_PRINTF(6, 7);
 void bb_check_note(struct bb_result *r, enum bb_check_id id, enum bb_outcome outcome,
                    const char *reason);
-/* Sets verdict and class: accepted only if every check was recorded and none failed. */
+/* Sets verdict and class: accepted only if every check of the subject was recorded and none failed.
+ */
 void bb_result_close(struct bb_result *r);
+/* Joins two closed results, one of the evidence and one of a token, in `r`: a check that failed in
+ * one has failed, one that passed in either has passed; accepted only if both are. */
+void bb_result_join(struct bb_result *r, const struct bb_result *token);
 
 /* The first check that failed as an error: its id is the field. Nothing for a result that accepts.
  */

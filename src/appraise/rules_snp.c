@@ -26,6 +26,9 @@ void bb_tcb_text(struct bb_snp_tcb tcb, enum bb_snp_product product, char *out, 
 static void expected_code(const struct bb_rules_input *in, struct bb_result *r) {
     if (bb_policy_names_code(in->policy))
         bb_check_pass(r, BB_CHECK_EXPECTED_CODE, NULL, NULL);
+    else if (in->expect->code_by_token)
+        bb_check_note(r, BB_CHECK_EXPECTED_CODE, BB_OUTCOME_NOT_REQUESTED,
+                      "left to the service's token");
     else
         bb_check_fail(r, BB_CHECK_EXPECTED_CODE, BB_MISSING_REFERENCE_VALUES,
                       "measurements, or id_key_digests", "none",

@@ -26,6 +26,9 @@ enum bb_status bb_client_wants_from(const struct bb_policy *policy, struct bb_cl
                                 .wait_ms = BB_WAIT_MS_DEFAULT,
                                 .apps = {"raw"},
                                 .n_apps = 1};
+    if (policy->verifiers[0].mode != BB_MODE_LOCAL)
+        return bb_fail(err, BB_USAGE, "verifiers", "local", NULL,
+                       "this build verifies locally only");
     if (policy->kind_sev_snp)
         w.kinds[w.n_kinds++] = BB_KIND_SEV_SNP;
     /* Also without permission: the verdict then says what is wrong, where "nothing in common" would

@@ -21,7 +21,9 @@ struct finding {
     const char *text;
 };
 
-static bool no_code(const struct bb_policy *p) { return !bb_policy_names_code(p); }
+static bool no_code(const struct bb_policy *p) {
+    return !bb_policy_names_code(p) && !bb_policy_services_name_code(p);
+}
 static bool host_data_alone(const struct bb_policy *p) {
     return no_code(p) && (p->host_data.given || p->cce_policy_file != NULL);
 }
@@ -139,6 +141,25 @@ static json_t *minimum(const struct bb_policy_minimum_tcb *m) {
     return out;
 }
 
+static json_t *verifiers(const struct bb_policy *p) {
+    static const char *const modes[] = {"local", "passport", "background"};
+    static const char *const profiles[] = {"maa", "ear"};
+    json_t *out = json_array();
+    for (size_t i = 0; i < p->n_verifiers; i++) {
+        const struct bb_policy_verifier *v = &p->verifiers[i];
+        json_t *o = json_pack("{s:s}", "mode", modes[v->mode]);
+        (void)json_array_append_new(out, o);
+        if (v->mode == BB_MODE_LOCAL)
+            continue;
+        (void)json_object_set_new(o, "profile", json_string(profiles[v->profile]));
+        if (v->url != NULL)
+            (void)json_object_set_new(o, "url", bb_json_text(v->url));
+        (void)json_object_set_new(o, "issuer", bb_json_text(v->issuer));
+        (void)json_object_set_new(o, "jwks", bb_json_text(v->jwks));
+    }
+    return out;
+}
+
 static json_t *explain(const struct bb_policy *p, const char *source) {
     json_t *o = json_object();
     char sha[BB_HEX_SIZE(32)];
@@ -173,7 +194,7 @@ static json_t *explain(const struct bb_policy *p, const char *source) {
     (void)json_object_set_new(o, "report_data_forms", bits(p->report_data_forms, NULL));
     (void)json_object_set_new(o, "max_age", json_integer(p->max_age));
     (void)json_object_set_new(o, "max_connection_age", json_integer(p->max_connection_age));
-    (void)json_object_set_new(o, "verifiers", json_string("local"));
+    (void)json_object_set_new(o, "verifiers", verifiers(p));
     return o;
 }
 

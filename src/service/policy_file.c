@@ -46,21 +46,51 @@ static enum bb_status read_file(const char *path, bool own, uint8_t **data, size
     return BB_OK;
 }
 
+/* A file that a policy names stands beside the policy, unless its path is absolute. */
+static enum bb_status beside(const char *policy_path, const char *name, char *out, size_t cap,
+                             struct bb_error *err) {
+    const char *slash = strrchr(policy_path, '/');
+    int folder = slash == NULL || name[0] == '/' ? 0 : (int)(slash - policy_path) + 1;
+    int n = snprintf(out, cap, "%.*s%s", folder, policy_path, name);
+    if (n < 0 || (size_t)n >= cap)
+        return cannot(err, name, "the path is too long");
+    return BB_OK;
+}
+
 static enum bb_status add_cce_file(struct bb_policy *policy, const char *policy_path,
                                    struct bb_error *err) {
     char path[PATH_MAX];
     uint8_t *data = NULL;
     size_t len = 0;
-    const char *name = policy->cce_policy_file;
-    const char *slash = strrchr(policy_path, '/');
-    int folder = slash == NULL || name[0] == '/' ? 0 : (int)(slash - policy_path) + 1;
-    int n = snprintf(path, sizeof path, "%.*s%s", folder, policy_path, name);
-    if (n < 0 || (size_t)n >= sizeof path)
-        return cannot(err, name, "the path is too long");
+    BB_TRY(beside(policy_path, policy->cce_policy_file, path, sizeof path, err));
     BB_TRY(read_file(path, false, &data, &len, err));
     enum bb_status status = bb_policy_host_data_from(policy, bb_span(data, len), err);
     free(data);
     return status;
+}
+
+static enum bb_status replace_path(char **name, const char *policy_path, struct bb_error *err) {
+    char path[PATH_MAX];
+    BB_TRY(beside(policy_path, *name, path, sizeof path, err));
+    char *copy = strdup(path);
+    if (copy == NULL)
+        return bb_fail_internal(err, "memory for a policy");
+    free(*name);
+    *name = copy;
+    return BB_OK;
+}
+
+/* Key sets and trust anchors are read when they are needed: they change while the policy stays. */
+static enum bb_status place_verifiers(struct bb_policy *policy, const char *policy_path,
+                                      struct bb_error *err) {
+    for (size_t i = 0; i < policy->n_verifiers; i++) {
+        struct bb_policy_verifier *v = &policy->verifiers[i];
+        if (v->jwks != NULL && v->jwks_is_file)
+            BB_TRY(replace_path(&v->jwks, policy_path, err));
+        if (v->ca != NULL)
+            BB_TRY(replace_path(&v->ca, policy_path, err));
+    }
+    return BB_OK;
 }
 
 static enum bb_status load(const char *path, bool own, struct bb_policy **out,
@@ -73,6 +103,8 @@ static enum bb_status load(const char *path, bool own, struct bb_policy **out,
     free(data);
     if (status == BB_OK && policy->cce_policy_file != NULL)
         status = add_cce_file(policy, path, err);
+    if (status == BB_OK)
+        status = place_verifiers(policy, path, err);
     if (status != BB_OK) {
         bb_policy_free(policy);
         return status;

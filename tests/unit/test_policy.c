@@ -149,10 +149,25 @@ static const struct {
     {"\"uvm\": null", "uvm"},
     {"\"pcrs\": {\"4\": [\"" H32 "\"]}", "pcrs"},
     {"\"verifiers\": []", "verifiers"},
-    {"\"verifiers\": [{\"mode\": \"passport\"}]", "verifiers"},
-    {"\"verifiers\": [{\"mode\": \"local\"}, {\"mode\": \"local\"}]", "verifiers"},
-    {"\"verifiers\": [{\"mode\": \"local\", \"url\": \"https://x\"}]", "verifiers"},
     {"\"verifiers\": {\"mode\": \"local\"}", "verifiers"},
+    {"\"verifiers\": [\"local\"]", "verifiers.mode"},
+    {"\"verifiers\": [{}]", "verifiers.mode"},
+    {"\"verifiers\": [{\"mode\": \"any\"}]", "verifiers.mode"},
+    {"\"verifiers\": [{\"mode\": \"local\", \"url\": \"https://x\"}]", "verifiers.mode"},
+    {"\"verifiers\": [{\"mode\": \"local\", \"check\": 0}]", "verifiers.check"},
+    {"\"verifiers\": [{\"mode\": \"passport\"}]", "verifiers.issuer"},
+    {"\"verifiers\": [{\"mode\": \"passport\", \"issuer\": \"x\"}]", "verifiers.jwks"},
+    {"\"verifiers\": [{\"mode\": \"passport\", \"issuer\": \"\"}]", "verifiers.issuer"},
+    {"\"verifiers\": [{\"mode\": \"passport\", \"issuer\": \"a b\"}]", "verifiers.issuer"},
+    {"\"verifiers\": [{\"mode\": \"passport\", \"url\": \"https://x\"}]", "verifiers.url"},
+    {"\"verifiers\": [{\"mode\": \"background\", \"issuer\": \"https://x\"}]", "verifiers.url"},
+    {"\"verifiers\": [{\"mode\": \"background\", \"url\": \"ftp://x\"}]", "verifiers.url"},
+    {"\"verifiers\": [{\"mode\": \"background\", \"url\": \"https://x\", "
+     "\"profile\": \"jwt\"}]",
+     "verifiers.profile"},
+    {"\"verifiers\": [{\"mode\": \"background\", \"url\": \"https://x\", "
+     "\"compliance\": []}]",
+     "verifiers.compliance"},
     {"\"webpki\": \"required\"", "webpki"},
     {"\"webpki\": \"optional\"", "webpki"},
     {"\"webpki\": false", "webpki"},
@@ -206,6 +221,32 @@ static void test_defaults(void **state) {
     assert_true(p->kind_simulated && p->kind_sev_snp);
     bb_policy_free(p);
     p = good("\"verifiers\": [{\"mode\": \"local\"}], \"webpki\": \"off\"");
+    bb_policy_free(p);
+}
+
+static void test_verifiers(void **state) {
+    (void)state;
+    struct bb_policy *p = good("\"verifiers\": [{\"mode\": \"local\"}, {\"mode\": \"local\"}]");
+    assert_int_equal(p->n_verifiers, 2);
+    assert_false(bb_policy_services_name_code(p));
+    bb_policy_free(p);
+    p = good("\"verifiers\": [{\"mode\": \"background\", \"url\": \"https://v.example/\"}, "
+             "{\"mode\": \"passport\", \"issuer\": \"me\", \"jwks\": \"keys.json\", \"profile\": "
+             "\"ear\", \"compliance\": [\"a\", \"b\"]}]");
+    assert_int_equal(p->n_verifiers, 2);
+    assert_int_equal(p->verifiers[0].mode, BB_MODE_BACKGROUND);
+    assert_string_equal(p->verifiers[0].url, "https://v.example");
+    assert_string_equal(p->verifiers[0].issuer, "https://v.example");
+    assert_string_equal(p->verifiers[0].jwks, "https://v.example/certs");
+    assert_int_equal(p->verifiers[0].profile, BB_PROFILE_MAA);
+    assert_false(p->verifiers[0].jwks_is_file);
+    assert_int_equal(p->verifiers[1].mode, BB_MODE_PASSPORT);
+    assert_int_equal(p->verifiers[1].profile, BB_PROFILE_EAR);
+    assert_null(p->verifiers[1].url);
+    assert_string_equal(p->verifiers[1].jwks, "keys.json");
+    assert_true(p->verifiers[1].jwks_is_file);
+    assert_int_equal(p->verifiers[1].n_compliance, 2);
+    assert_true(bb_policy_services_name_code(p));
     bb_policy_free(p);
 }
 
@@ -372,6 +413,7 @@ int main(void) {
         cmocka_unit_test(test_wrong_shapes_are_refused_by_name),
         cmocka_unit_test(test_schema),
         cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_verifiers),
         cmocka_unit_test(test_digest_lists),
         cmocka_unit_test(test_a_list_has_a_limit),
         cmocka_unit_test(test_sets_and_numbers),

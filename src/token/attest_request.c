@@ -1,0 +1,1 @@
+#include "token/attest_request.h"
