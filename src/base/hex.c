@@ -72,6 +72,49 @@ bool bb_b64url_encode(struct bb_span in, char *out, size_t cap) {
     return true;
 }
 
+/* Value + 1 of each character of base64url; 0: foreign. A table, because tokens have thousands. */
+static const uint8_t url_sextets[256] = {
+    ['A'] = 1,  ['B'] = 2,  ['C'] = 3,  ['D'] = 4,  ['E'] = 5,  ['F'] = 6,  ['G'] = 7,  ['H'] = 8,
+    ['I'] = 9,  ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16,
+    ['Q'] = 17, ['R'] = 18, ['S'] = 19, ['T'] = 20, ['U'] = 21, ['V'] = 22, ['W'] = 23, ['X'] = 24,
+    ['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28, ['c'] = 29, ['d'] = 30, ['e'] = 31, ['f'] = 32,
+    ['g'] = 33, ['h'] = 34, ['i'] = 35, ['j'] = 36, ['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40,
+    ['o'] = 41, ['p'] = 42, ['q'] = 43, ['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48,
+    ['w'] = 49, ['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54, ['2'] = 55, ['3'] = 56,
+    ['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62, ['-'] = 63, ['_'] = 64,
+};
+
+/* Up to four characters into 24 bits, from the top; false if one is foreign. */
+static bool url_quad(const uint8_t *text, size_t n, uint32_t *bits) {
+    uint32_t got = 0;
+    for (size_t i = 0; i < 4; i++) {
+        uint8_t v = i < n ? url_sextets[text[i]] : 1;
+        if (v == 0)
+            return false;
+        got = got << 6 | (v - 1U);
+    }
+    *bits = got;
+    return true;
+}
+
+bool bb_b64url_decode(struct bb_span text, uint8_t *out, size_t cap, size_t *len) {
+    size_t rest = text.len % 4, whole = text.len / 4 * 3 + (rest == 0 ? 0 : rest - 1), at = 0;
+    if (rest == 1 || whole > cap)
+        return false;
+    for (size_t i = 0; i < text.len; i += 4) {
+        uint32_t bits = 0;
+        size_t bytes = whole - at < 3 ? whole - at : 3;
+        if (!url_quad(text.ptr + i, text.len - i < 4 ? text.len - i : 4, &bits))
+            return false;
+        if (bytes < 3 && (bits & ((1U << (24 - 8 * bytes)) - 1)) != 0)
+            return false; /* spare bits must be zero: one text per value */
+        for (size_t k = 0; k < bytes; k++)
+            out[at++] = (uint8_t)(bits >> (16 - 8 * k));
+    }
+    *len = whole;
+    return true;
+}
+
 static int sextet(uint8_t c) {
     if (c >= 'A' && c <= 'Z')
         return c - 'A';

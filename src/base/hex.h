@@ -21,6 +21,9 @@ void bb_hex_short(struct bb_span in, char *out, size_t cap);
 
 /* RFC 4648 section 5 without padding, NUL-terminated. False if it does not fit. */
 bool bb_b64url_encode(struct bb_span in, char *out, size_t cap);
+/* The same back: no padding, no white space, no foreign character, no set spare bits. False if not,
+ * or if more than `cap` bytes. */
+bool bb_b64url_decode(struct bb_span text, uint8_t *out, size_t cap, size_t *len);
 /* RFC 4648 section 4, padded; white space between characters is skipped (PEM bodies, files). */
 bool bb_b64_decode(struct bb_span text, uint8_t *out, size_t cap, size_t *len);
 

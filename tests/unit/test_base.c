@@ -312,6 +312,62 @@ static void test_failure_classes(void **state) {
                      1); /* never 0: that would be acceptance */
 }
 
+static void test_b64url_decode(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *want; /* want NULL: refused */
+    } rows[] = {
+        {"", ""},
+        {"Zg", "f"},
+        {"Zm8", "fo"},
+        {"Zm9v", "foo"},
+        {"Zm9vYg", "foob"},
+        {"-_-_", "\xfb\xff\xbf"},
+        {"Z", NULL},
+        {"Zm9vY", NULL},
+        {"Zg==", NULL},
+        {"Zm8=", NULL},
+        {"Zh", NULL},
+        {"Zm9", NULL},
+        {"+/+/", NULL},
+        {"Zm 9v", NULL},
+        {" Zm9v", NULL},
+        {"Zm9v\n", NULL},
+        {"Zm9v====", NULL},
+        {"Zm.v", NULL},
+        {"Zm\xc3\xa9v", NULL},
+        {"Zm9vYmE", "fooba"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        uint8_t out[8];
+        size_t len = 777;
+        bool good = bb_b64url_decode(bb_span_str(rows[i].text), out, sizeof out, &len);
+        assert_int_equal(good, rows[i].want != NULL);
+        assert_int_equal(len, good ? strlen(rows[i].want) : 777);
+        if (good)
+            assert_memory_equal(out, rows[i].want, len);
+        if (good && len > 0)
+            assert_false(bb_b64url_decode(bb_span_str(rows[i].text), out, len - 1, &len));
+    }
+}
+
+/* Every text of two characters: exactly the 256 that some byte has. */
+static void test_b64url_is_one_to_one(void **state) {
+    (void)state;
+    unsigned taken = 0;
+    for (unsigned i = 0; i < 65536; i++) {
+        uint8_t text[2] = {(uint8_t)(i >> 8), (uint8_t)i}, byte = 0;
+        char again[4];
+        size_t len = 0;
+        if (!bb_b64url_decode(BB_SPAN_OF(text), &byte, 1, &len))
+            continue;
+        taken++;
+        assert_true(bb_b64url_encode(bb_span(&byte, 1), again, sizeof again));
+        assert_memory_equal(again, text, 2);
+    }
+    assert_int_equal(taken, 256);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_spans),
@@ -327,6 +383,8 @@ int main(void) {
         cmocka_unit_test(test_the_first_cause_wins),
         cmocka_unit_test(test_known_texts),
         cmocka_unit_test(test_failure_classes),
+        cmocka_unit_test(test_b64url_decode),
+        cmocka_unit_test(test_b64url_is_one_to_one),
     };
     return cmocka_run_group_tests_name("base", tests, NULL, NULL);
 }
