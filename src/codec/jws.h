@@ -29,8 +29,9 @@ BB_MUST_USE enum bb_status bb_jws_parse(struct bb_span text, struct bb_jws *out,
 void bb_jws_done(struct bb_jws *jws); /* zeroed memory is fine */
 
 /* Header and payload as a compact JWS without its signature: b64url(header) "." b64url(payload).
- * Malloced; NULL without memory. The signature is appended by bb_jws_finish(), which takes `input`
- * and gives the whole token (malloced). */
+ * Malloced; NULL without memory and for parts above BB_JWS_MAX. The signature is appended by
+ * bb_jws_finish(), which takes `input` (also on failure) and gives the whole token (malloced, or
+ * NULL). */
 char *bb_jws_signing_input(struct bb_span header, struct bb_span payload);
 char *bb_jws_finish(char *input, struct bb_span signature);
 

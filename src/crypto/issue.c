@@ -247,9 +247,26 @@ enum bb_status bb_issue_crl(const struct bb_issue_crl *spec, const struct bb_key
     return give_der(der, der_len, out, cap, len, err);
 }
 
-enum bb_status bb_issue_tls(const struct bb_key *key, const char *cn, int64_t not_before,
-                            int64_t not_after, uint8_t *out, size_t cap, size_t *len,
-                            struct bb_error *err) {
+/* A TLS server's certificate names a host, an issuer's is a CA. */
+static bool add_purpose(X509 *x, const char *host) {
+    if (host != NULL)
+        return add_config_ext(x, NID_subject_alt_name, "DNS", host);
+    BASIC_CONSTRAINTS *bc = BASIC_CONSTRAINTS_new();
+    if (bc != NULL)
+        bc->ca = 0xff;
+    bool ok = add_ext(x, NID_basic_constraints, bc, true);
+    BASIC_CONSTRAINTS_free(bc);
+    return ok;
+}
+
+static const EVP_MD *own_digest(const struct bb_key *key) {
+    return bb_key_fits(key, BB_SIG_ES384) ? EVP_sha384() : EVP_sha256();
+}
+
+/* `host` NULL: a CA. */
+static enum bb_status self_signed(const struct bb_key *key, const char *cn, const char *host,
+                                  const int64_t window[2], uint8_t *out, size_t cap, size_t *len,
+                                  struct bb_error *err) {
     uint64_t serial = 0;
     if (!bb_random((uint8_t *)&serial, sizeof serial))
         return bb_fail_internal(err, "random numbers");
@@ -261,11 +278,27 @@ enum bb_status bb_issue_tls(const struct bb_key *key, const char *cn, int64_t no
         X509_set_version(x, X509_VERSION_3) == 1 &&
         ASN1_INTEGER_set_uint64(X509_get_serialNumber(x), serial >> 1) == 1 &&
         X509_set_subject_name(x, name) == 1 && X509_set_issuer_name(x, name) == 1 &&
-        set_validity(x, not_before, not_after) && X509_set_pubkey(x, native(key)) == 1 &&
-        add_config_ext(x, NID_subject_alt_name, "DNS", cn) &&
-        X509_sign(x, native(key), EVP_sha256()) > 0)
+        set_validity(x, window[0], window[1]) && X509_set_pubkey(x, native(key)) == 1 &&
+        add_purpose(x, host) && X509_sign(x, native(key), own_digest(key)) > 0)
         der_len = i2d_X509(x, &der);
     X509_free(x);
     X509_NAME_free(name);
     return give_der(der, der_len, out, cap, len, err);
+}
+
+enum bb_status bb_issue_tls(const struct bb_key *key, const char *cn, int64_t not_before,
+                            int64_t not_after, uint8_t *out, size_t cap, size_t *len,
+                            struct bb_error *err) {
+    const int64_t window[2] = {not_before, not_after};
+    return self_signed(key, cn, cn, window, out, cap, len, err);
+}
+
+enum bb_status bb_issue_self_signed(const struct bb_key *key, const char *cn, int64_t not_before,
+                                    int64_t not_after, uint8_t *out, size_t cap, size_t *len,
+                                    struct bb_error *err) {
+    const int64_t window[2] = {not_before, not_after};
+    if (cn[0] == '\0' || strlen(cn) > BB_ISSUE_CN_MAX)
+        return bb_fail(err, BB_USAGE, "cn", "1 to 255 bytes", NULL,
+                       "the certificate's name is empty or too long");
+    return self_signed(key, cn, NULL, window, out, cap, len, err);
 }

@@ -1,4 +1,5 @@
-/* Making certificates and CRLs: for the simulated TEE and for the gateway's own TLS certificate.
+/* Making certificates and CRLs: for the simulated TEE, for the gateway's own TLS certificate and
+ * for a verifier's signing key.
  * The authorities sign as AMD's do: RSASSA-PSS, SHA-384, MGF1-SHA-384, salt 48. */
 #ifndef BB_CRYPTO_ISSUE_H
 #define BB_CRYPTO_ISSUE_H
@@ -59,5 +60,16 @@ BB_MUST_USE enum bb_status bb_issue_crl(const struct bb_issue_crl *spec,
 BB_MUST_USE enum bb_status bb_issue_tls(const struct bb_key *key, const char *cn,
                                         int64_t not_before, int64_t not_after, uint8_t *out,
                                         size_t cap, size_t *len, struct bb_error *err);
+
+#define BB_ISSUE_CN_MAX 255 /* of bb_issue_self_signed() */
+
+/* A self-signed CA certificate for a key of any type, as Microsoft's attestation service has them in
+ * its key set: random serial, CN = `cn` (the issuer's URL), CA:TRUE, no other extension. Signed with
+ * RSASSA-PKCS1-v1_5 and SHA-256, or ECDSA with the curve's hash. X.520 bounds a CN at 64 characters;
+ * a longer URL goes in whole all the same, since a cut name would name somebody else and OpenSSL,
+ * Go and GnuTLS read it. UsageError for an empty text and above BB_ISSUE_CN_MAX bytes. */
+BB_MUST_USE enum bb_status bb_issue_self_signed(const struct bb_key *key, const char *cn,
+                                                int64_t not_before, int64_t not_after, uint8_t *out,
+                                                size_t cap, size_t *len, struct bb_error *err);
 
 #endif

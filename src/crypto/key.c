@@ -1,6 +1,9 @@
 #include "crypto/key.h"
 
+#include "crypto/sig_alg.h"
+
 #include <openssl/bn.h>
+#include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/ecdsa.h>
 #include <openssl/evp.h>
@@ -11,24 +14,28 @@
 #include <stdlib.h>
 
 #define PEM_MAX 16384 /* an RSA-4096 key has 3 300 */
-enum { RSA_BITS = 4096 };
 
 struct bb_key {
     EVP_PKEY *pkey;
     enum bb_key_type type;
     uint8_t *spki;
     size_t spki_len;
+    struct bb_sig_contexts contexts;
 };
 
 static enum bb_status wrong_key(struct bb_error *err, const char *text) {
-    return bb_fail(err, BB_USAGE, "key", "P-256, P-384 or RSA-4096", NULL, "%s", text);
+    return bb_fail(err, BB_USAGE, "key", "P-256, P-384, RSA-2048, RSA-3072 or RSA-4096", NULL, "%s",
+                   text);
+}
+
+static bool rsa_type(int bits, enum bb_key_type *type) {
+    *type = bits == 2048 ? BB_KEY_RSA2048 : bits == 3072 ? BB_KEY_RSA3072 : BB_KEY_RSA4096;
+    return bits == 2048 || bits == 3072 || bits == 4096;
 }
 
 static bool type_of(const EVP_PKEY *pkey, enum bb_key_type *type) {
-    if (EVP_PKEY_is_a(pkey, "RSA") && EVP_PKEY_get_bits(pkey) == RSA_BITS) {
-        *type = BB_KEY_RSA4096;
-        return true;
-    }
+    if (EVP_PKEY_is_a(pkey, "RSA"))
+        return rsa_type(EVP_PKEY_get_bits(pkey), type);
     char group[32] = "";
     size_t len = 0;
     if (!EVP_PKEY_is_a(pkey, "EC") || EVP_PKEY_get_group_name(pkey, group, sizeof group, &len) != 1)
@@ -50,7 +57,7 @@ static enum bb_status wrap(EVP_PKEY *pkey, struct bb_key **out, struct bb_error 
         return wrong_key(err, "the key is of a type that is not used here");
     }
     int len = i2d_PUBKEY(pkey, &key->spki);
-    if (len <= 0) {
+    if (len <= 0 || !bb_sig_contexts_init(&key->contexts, pkey, true)) {
         bb_key_free(key);
         return bb_fail_internal(err, "public key encoding");
     }
@@ -68,8 +75,14 @@ enum bb_status bb_key_generate(enum bb_key_type type, struct bb_key **out, struc
     case BB_KEY_P384:
         pkey = EVP_EC_gen("P-384");
         break;
+    case BB_KEY_RSA2048:
+        pkey = EVP_RSA_gen(2048);
+        break;
+    case BB_KEY_RSA3072:
+        pkey = EVP_RSA_gen(3072);
+        break;
     case BB_KEY_RSA4096:
-        pkey = EVP_RSA_gen(RSA_BITS);
+        pkey = EVP_RSA_gen(4096);
         break;
     }
     if (pkey == NULL)
@@ -112,6 +125,7 @@ enum bb_status bb_key_to_pem(const struct bb_key *key, uint8_t *out, size_t cap,
 void bb_key_free(struct bb_key *key) {
     if (key == NULL)
         return;
+    bb_sig_contexts_done(&key->contexts);
     EVP_PKEY_free(key->pkey); /* wipes the secret parts itself */
     OPENSSL_free(key->spki);
     free(key);
@@ -132,18 +146,80 @@ static bool fixed_rs(const uint8_t *der, size_t der_len, uint8_t *rs, size_t hal
     return ok;
 }
 
+bool bb_key_fits(const struct bb_key *key, enum bb_sig_alg alg) {
+    return bb_sig_info(alg) != NULL && key->contexts.of[alg] != NULL;
+}
+
+/* How many bytes a signature has. */
+static size_t signature_len(const struct bb_key *key, const struct bb_sig_info *info) {
+    return info->group == NULL ? (size_t)EVP_PKEY_get_size(key->pkey) : 2 * info->half;
+}
+
+enum bb_status bb_key_sign(const struct bb_key *key, enum bb_sig_alg alg, struct bb_span message,
+                           uint8_t *out, size_t cap, size_t *len, struct bb_error *err) {
+    const struct bb_sig_info *info = bb_sig_info(alg);
+    if (!bb_key_fits(key, alg) || signature_len(key, info) > cap)
+        return bb_fail_internal(err, "signature with a key of another type");
+    uint8_t digest[BB_SHA512_SIZE], made[BB_SIGNATURE_MAX]; /* ECDSA: DER */
+    size_t made_len = sizeof made, want = signature_len(key, info);
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_dup(key->contexts.of[alg]);
+    bool ok = ctx != NULL && bb_sig_digest(alg, message, digest) &&
+              EVP_PKEY_sign(ctx, made, &made_len, digest, info->md_len) == 1;
+    EVP_PKEY_CTX_free(ctx);
+    if (ok && info->group != NULL)
+        ok = fixed_rs(made, made_len, out, info->half);
+    else if (ok && made_len == want)
+        memcpy(out, made, want);
+    else
+        ok = false;
+    if (!ok)
+        return bb_fail_internal(err, "signature");
+    *len = want;
+    return BB_OK;
+}
+
 enum bb_status bb_key_sign_ecdsa(const struct bb_key *key, struct bb_span message, uint8_t *rs,
                                  size_t rs_len, struct bb_error *err) {
-    size_t half = key->type == BB_KEY_P384 ? 48 : 32;
-    if (key->type == BB_KEY_RSA4096 || rs_len != 2 * half)
+    enum bb_sig_alg alg = key->type == BB_KEY_P384 ? BB_SIG_ES384 : BB_SIG_ES256;
+    size_t len = 0;
+    if (rs_len != 2 * bb_sig_info(alg)->half)
         return bb_fail_internal(err, "ECDSA with a key of another type");
-    const EVP_MD *md = key->type == BB_KEY_P384 ? EVP_sha384() : EVP_sha256();
-    uint8_t der[128]; /* P-384: at most 104 */
-    size_t der_len = sizeof der;
-    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    bool ok = ctx != NULL && EVP_DigestSignInit(ctx, NULL, md, NULL, key->pkey) == 1 &&
-              EVP_DigestSign(ctx, der, &der_len, message.ptr, message.len) == 1 &&
-              fixed_rs(der, der_len, rs, half);
-    EVP_MD_CTX_free(ctx);
-    return ok ? BB_OK : bb_fail_internal(err, "ECDSA signature");
+    return bb_key_sign(key, alg, message, rs, rs_len, &len, err);
+}
+
+/* `width` 0: as many bytes as the number needs. */
+static bool number(const struct bb_key *key, const char *name, size_t width, uint8_t *out,
+                   size_t cap, size_t *len) {
+    BIGNUM *bn = NULL;
+    bool ok = EVP_PKEY_get_bn_param(key->pkey, name, &bn) == 1;
+    size_t need = ok ? (size_t)BN_num_bytes(bn) : 0;
+    if (width == 0)
+        width = need;
+    ok = ok && need <= width && width <= cap && BN_bn2binpad(bn, out, (int)width) == (int)width;
+    BN_free(bn);
+    if (ok)
+        *len = width;
+    return ok;
+}
+
+bool bb_key_rsa_public(const struct bb_key *key, struct bb_key_rsa *out) {
+    struct bb_key_rsa rsa = {.n_len = 0};
+    if (!EVP_PKEY_is_a(key->pkey, "RSA") ||
+        !number(key, OSSL_PKEY_PARAM_RSA_N, 0, rsa.n, sizeof rsa.n, &rsa.n_len) ||
+        !number(key, OSSL_PKEY_PARAM_RSA_E, 0, rsa.e, sizeof rsa.e, &rsa.e_len))
+        return false;
+    *out = rsa;
+    return true;
+}
+
+bool bb_key_ec_public(const struct bb_key *key, struct bb_key_ec *out) {
+    bool p384 = key->type == BB_KEY_P384;
+    struct bb_key_ec ec = {.crv = p384 ? "P-384" : "P-256"};
+    size_t width = p384 ? 48 : 32;
+    if (!EVP_PKEY_is_a(key->pkey, "EC") ||
+        !number(key, OSSL_PKEY_PARAM_EC_PUB_X, width, ec.x, sizeof ec.x, &ec.len) ||
+        !number(key, OSSL_PKEY_PARAM_EC_PUB_Y, width, ec.y, sizeof ec.y, &ec.len))
+        return false;
+    *out = ec;
+    return true;
 }

@@ -5,7 +5,8 @@
 #include "base/error.h"
 #include "crypto/pubkey.h"
 
-#define BB_JWKS_MAX 262144 /* bytes of a key set (real ones with certificates have 34 000): memory */
+#define BB_JWKS_MAX                                                                                \
+    262144 /* bytes of a key set (real ones with certificates have 34 000): memory */
 #define BB_JWKS_KEYS_MAX 64
 #define BB_KID_MAX 256
 
@@ -23,7 +24,7 @@ void bb_jwks_free(struct bb_jwks *jwks); /* NULL-safe */
 
 size_t bb_jwks_count(const struct bb_jwks *jwks);
 struct bb_jwk {
-    const char *kid; /* NULL if absent */
+    const char *kid;             /* NULL if absent */
     const struct bb_pubkey *key; /* NULL: skipped */
     enum bb_sig_alg alg;         /* the only one this key may be used with; NONE: any that fits */
     const char *skipped;         /* why; NULL: usable */
