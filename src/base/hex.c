@@ -158,3 +158,15 @@ bool bb_b64_decode(struct bb_span text, uint8_t *out, size_t cap, size_t *len) {
     *len = at;
     return symbols % 4 == 0;
 }
+
+bool bb_b64_encode(struct bb_span in, char *out, size_t cap) {
+    if (in.len > SIZE_MAX / 4 - 2 || cap < BB_B64_SIZE(in.len) || !bb_b64url_encode(in, out, cap))
+        return false;
+    size_t n = strlen(out);
+    for (size_t i = 0; i < n; i++)
+        out[i] = (char)(out[i] == '-' ? '+' : out[i] == '_' ? '/' : out[i]);
+    while (n % 4 != 0)
+        out[n++] = '=';
+    out[n] = '\0';
+    return true;
+}

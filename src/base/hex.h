@@ -8,6 +8,8 @@
 #define BB_HEX_SIZE(n) (2 * (n) + 1)
 /* Room for `n` bytes in base64url without padding, with the terminator. */
 #define BB_B64URL_SIZE(n) (((n)*4 + 2) / 3 + 1)
+/* The same in base64 with padding. */
+#define BB_B64_SIZE(n) (((n) + 2) / 3 * 4 + 1)
 
 /* Lower case, NUL-terminated; cut at whole bytes to fit `cap`. */
 void bb_hex_encode(struct bb_span in, char *out, size_t cap);
@@ -26,5 +28,7 @@ bool bb_b64url_encode(struct bb_span in, char *out, size_t cap);
 bool bb_b64url_decode(struct bb_span text, uint8_t *out, size_t cap, size_t *len);
 /* RFC 4648 section 4, padded; white space between characters is skipped (PEM bodies, files). */
 bool bb_b64_decode(struct bb_span text, uint8_t *out, size_t cap, size_t *len);
+/* The same in one line; false if it does not fit. */
+bool bb_b64_encode(struct bb_span in, char *out, size_t cap);
 
 #endif

@@ -47,6 +47,19 @@ bool bb_pem_next(struct bb_span text, size_t *pos, enum bb_der_kind *kind, uint8
     return false;
 }
 
+void bb_pem_write_cert(struct bb_writer *w, struct bb_span der) {
+    enum { LINE = 48 }; /* bytes that 64 characters hold */
+    char line[BB_B64_SIZE(LINE)];
+    bb_write_bytes(w, BB_SPAN_LIT("-----BEGIN CERTIFICATE-----\n"));
+    for (size_t at = 0; at < der.len; at += LINE) {
+        struct bb_span part = bb_span(der.ptr + at, der.len - at < LINE ? der.len - at : LINE);
+        w->failed = !bb_b64_encode(part, line, sizeof line) || w->failed;
+        bb_write_bytes(w, bb_span_str(line));
+        bb_write_u8(w, '\n');
+    }
+    bb_write_bytes(w, BB_SPAN_LIT("-----END CERTIFICATE-----\n"));
+}
+
 /* One DER head: tag and content; false if the content is not all there. */
 static bool element(struct bb_reader *r, uint8_t *tag, struct bb_span *content) {
     *tag = bb_read_u8(r);

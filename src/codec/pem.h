@@ -11,6 +11,11 @@ enum bb_der_kind { BB_DER_OTHER = 0, BB_DER_CERTIFICATE, BB_DER_CRL };
 bool bb_pem_next(struct bb_span text, size_t *pos, enum bb_der_kind *kind, uint8_t *out, size_t cap,
                  size_t *len);
 
+/* How much text one certificate of `n` bytes becomes, at most. */
+#define BB_PEM_SIZE(n) (((n) + 47) / 48 * 65 + 64)
+/* Appends a certificate as a PEM block, 64 characters a line. */
+void bb_pem_write_cert(struct bb_writer *w, struct bb_span der);
+
 /* Certificate or CRL by the shape of the outer DER: both are SEQUENCE { SEQUENCE ... }; a
  * certificate's inner one begins with [0] version or a serial INTEGER followed by a SEQUENCE whose
  * issuer is followed by a SEQUENCE (validity), a CRL's by a time. */

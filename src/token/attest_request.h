@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 
-#define BB_ATTEST_BODY_MAX 262144  /* a whole body: memory */
+#define BB_ATTEST_BODY_MAX 262144   /* a whole body: memory */
 #define BB_ATTEST_RUNTIME_MAX 65536 /* runtimeData or initTimeData, decoded: memory */
 #define BB_ATTEST_NONCE_MAX 1024
 
@@ -14,11 +14,11 @@
 #define BB_MEDIA_EAR "application/eat+jwt" /* the answer is the EAR itself */
 
 struct bb_attest_evidence {
-    struct bb_span report;            /* 1 184 bytes */
-    struct bb_span certs[4];          /* DER: VEK, ASK, ARK; empty ones are left out */
+    struct bb_span report;   /* 1 184 bytes */
+    struct bb_span certs[4]; /* DER: VEK, ASK, ARK; empty ones are left out */
     size_t n_certs;
-    struct bb_span runtime;           /* JSON text, sent as runtimeData of type JSON */
-    const char *nonce;                /* NULL: none */
+    struct bb_span runtime; /* JSON text, sent as runtimeData of type JSON */
+    const char *nonce;      /* NULL: none */
 };
 
 /* Malloced JSON text; NULL without memory. The certificates go as one PEM chain in their order. */
