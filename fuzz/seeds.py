@@ -103,10 +103,26 @@ def heads():
         yield name, f"{line}\r\n{auth}\r\n".encode()
 
 
+def requests():
+    """Bodies of POST /attest/SevSnpVm."""
+    def b64url(data, padding=False):
+        text = base64.urlsafe_b64encode(data).decode()
+        return text if padding else text.rstrip("=")
+    block = "-----BEGIN CERTIFICATE-----\nMAswADAAMAAwADAAMAA=\n-----END CERTIFICATE-----\n"
+    inner = {"SnpReport": b64url(bytes(1184)), "VcekCertChain": b64url(3 * block.encode(), True), "Endorsements": "e30"}
+    whole = {"report": b64url(json.dumps(inner).encode()),
+             "runtimeData": {"data": b64url(b'{"blindbox-1":"AAAA"}'), "dataType": "JSON"},
+             "initTimeData": {"data": b64url(b"package policy", True), "dataType": "Binary"}}
+    for name, more in (("whole", {"nonce": "0123456789"}), ("number", {"nonce": 2**64 - 1}), ("none", {}),
+                       ("draft", {"draftPolicyForAttestation": "e30"}), ("absent", {"initTimeData": None})):
+        yield name, json.dumps({**whole, **more}).encode()
+
+
 def main():
     folder = pathlib.Path(sys.argv[1])
     with tempfile.TemporaryDirectory() as scratch:
-        targets = {"frames": list(frames()), "http_head": list(heads()), **simulated(pathlib.Path(scratch))}
+        targets = {"frames": list(frames()), "http_head": list(heads()),
+                   "attest": list(requests()), **simulated(pathlib.Path(scratch))}
     for target, seeds in targets.items():
         (folder / target).mkdir(parents=True, exist_ok=True)
         for name, data in seeds:

@@ -12,7 +12,7 @@
 /* A parsed token; not verified. */
 struct bb_token {
     struct bb_jws jws;
-    json_t *claims; /* object, no member twice, no number out of 64 bits */
+    json_t *claims;  /* object, no member twice, no number out of 64 bits */
     const char *iss; /* NULL if absent */
 };
 
@@ -26,16 +26,16 @@ void bb_token_done(struct bb_token *token); /* zeroed memory is fine */
 struct bb_token_expectation {
     const struct bb_policy_verifier *verifier; /* issuer, profile, accepted compliance values */
     const struct bb_jwks *jwks;                /* pinned */
-    bool on_connection;      /* binding failures are ChannelBindingMismatch; else
+    bool on_connection;                        /* binding failures are ChannelBindingMismatch; else
                                 FalseAttestationReport */
-    bool has_report_data;    /* MAA reportdata is exactly this */
+    bool has_report_data;                      /* MAA reportdata is exactly this */
     uint8_t report_data[64];
-    bool has_d;              /* MAA: x-ms-runtime is exactly {"blindbox-1": b64url(d)};
+    bool has_d; /* MAA: x-ms-runtime is exactly {"blindbox-1": b64url(d)};
                                 EAR: eat_nonce is, or holds, b64url(d) */
     uint8_t d[48];
-    const char *nonce;       /* this client's own, as sent; NULL: none was */
+    const char *nonce;          /* this client's own, as sent; NULL: none was */
     enum bb_evidence_kind kind; /* 0: a file; the token's own kind decides */
-    bool report_is_checked;  /* the same policy is appraised on the report too (want 3, background):
+    bool report_is_checked; /* the same policy is appraised on the report too (want 3, background):
                                 what the token has no claim for is left to it */
     uint64_t skip;
 };
@@ -51,6 +51,7 @@ BB_MUST_USE enum bb_status bb_token_appraise(struct bb_span text,
 /* True if the policy asks for something that no token of this profile states (chip_ids, CRL,
  * platform bits ...; the defaults of crl and provisional_firmware too): such a policy needs the
  * report beside the token. */
-bool bb_policy_needs_report(const struct bb_policy *policy, const struct bb_policy_verifier *verifier);
+bool bb_policy_needs_report(const struct bb_policy *policy,
+                            const struct bb_policy_verifier *verifier);
 
 #endif
