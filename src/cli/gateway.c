@@ -1,8 +1,7 @@
 /* blindbox gateway: attested TLS in front of an application. */
 #include "cli/commands.h"
 
-#include "appraise/policy.h"
-#include "service/gateway/gateway.h"
+#include "service/gateway/config.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -10,8 +9,8 @@
 
 static const char usage[] =
     "usage: blindbox gateway --attester sim --upstream tcp:HOST:PORT|unix:PATH\n"
-    "           [--listen ADDRESS:PORT] [--sim-dir DIR] [--sim-defect NAME]\n"
-    "           [--max-age SECONDS] [--idle SECONDS]\n"
+    "           [--config FILE] [--listen ADDRESS:PORT] [--proxy-protocol]\n"
+    "           [--sim-dir DIR] [--sim-defect NAME] [--max-age SECONDS] [--idle SECONDS]\n"
     "\n"
     "Listens ([::]:8443, both IPv4 and IPv6), attests every connection, and passes the\n"
     "application's bytes on unchanged once the client was satisfied.\n"
@@ -19,14 +18,24 @@ static const char usage[] =
     "              never chosen because hardware is missing.\n"
     "  --upstream  the application: outside this machine, clients refuse it unless they pin the\n"
     "              gateway's configuration\n"
+    "  --config    what no option says, as JSON: {\"schema\": \"blindbox.gateway/1\"} with any of\n"
+    "              listen, upstream, attester, sim_dir, max_age, idle, proxy_protocol\n"
+    "  --proxy-protocol\n"
+    "              every connection to the application begins with a PROXY protocol v2 header "
+    "that\n"
+    "              names the client's address; the application must expect it\n"
     "  --max-age   a connection older than this is cut (3600)\n"
     "  --idle      and one over which nothing goes for as long (600)\n"
-    "SIGTERM lets open connections finish for 30 s.\n";
-
-enum { IDLE_S_DEFAULT = 600 };
+    "SIGHUP reads the file again: new connections get new processes, with a new TLS key, as soon "
+    "as\n"
+    "those are ready; open ones finish as they began. A wrong file changes nothing. What is "
+    "listened\n"
+    "on does not change. SIGTERM lets open connections finish for 30 s.\n";
 
 enum {
     OPT_ATTESTER = 256,
+    OPT_CONFIG,
+    OPT_PROXY_PROTOCOL,
     OPT_UPSTREAM,
     OPT_LISTEN,
     OPT_SIM_DIR,
@@ -39,6 +48,8 @@ enum {
 
 static const struct option long_options[] = {
     {"attester", required_argument, NULL, OPT_ATTESTER},
+    {"config", required_argument, NULL, OPT_CONFIG},
+    {"proxy-protocol", no_argument, NULL, OPT_PROXY_PROTOCOL},
     {"upstream", required_argument, NULL, OPT_UPSTREAM},
     {"listen", required_argument, NULL, OPT_LISTEN},
     {"sim-dir", required_argument, NULL, OPT_SIM_DIR},
@@ -50,29 +61,30 @@ static const struct option long_options[] = {
     {NULL, 0, NULL, 0},
 };
 
-static bool seconds(const char *text, uint32_t *out) {
-    enum { SECONDS_MAX = 1000000 };
+static bool seconds(const char *text, uint32_t unit, uint32_t *out) {
     char *end = NULL;
     unsigned long v = strtoul(text, &end, 10);
-    *out = (uint32_t)v;
-    return text[0] >= '0' && text[0] <= '9' && *end == '\0' && v > 0 && v <= SECONDS_MAX;
-}
-
-static int wrong(const char *text, const char *next) {
-    (void)fprintf(stderr, "blindbox gateway: %s\n  next      %s\n", text, next);
-    return 1;
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || v == 0 || v > BB_GATEWAY_SECONDS_MAX)
+        return false;
+    *out = (uint32_t)v * unit;
+    return true;
 }
 
 int bb_cmd_gateway(int argc, char **argv) {
-    struct bb_gateway_options o = {.listen = "[::]:8443", .max_age_s = BB_CONNECTION_AGE_S_DEFAULT};
-    const char *attester = NULL, *role = NULL;
-    uint32_t idle_s = IDLE_S_DEFAULT;
+    struct bb_gateway_options o = {.config = NULL};
+    const char *role = NULL;
     int option = 0;
     bool good = true;
     while (good && (option = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
         switch (option) {
         case OPT_ATTESTER:
-            attester = optarg;
+            o.attester = optarg;
+            break;
+        case OPT_CONFIG:
+            o.config = optarg;
+            break;
+        case OPT_PROXY_PROTOCOL:
+            o.proxy_protocol = true;
             break;
         case OPT_UPSTREAM:
             o.upstream = optarg;
@@ -87,10 +99,10 @@ int bb_cmd_gateway(int argc, char **argv) {
             o.sim_defect = optarg;
             break;
         case OPT_MAX_AGE:
-            good = seconds(optarg, &o.max_age_s);
+            good = seconds(optarg, 1, &o.max_age_s);
             break;
         case OPT_IDLE:
-            good = seconds(optarg, &idle_s);
+            good = seconds(optarg, 1000, &o.idle_ms);
             break;
         case OPT_ROLE:
             role = optarg;
@@ -102,14 +114,11 @@ int bb_cmd_gateway(int argc, char **argv) {
             good = false;
         }
     }
-    o.idle_ms = idle_s * 1000;
-    if (!good || optind != argc)
-        return wrong("wrong option or value", "see 'blindbox gateway --help'");
-    if (attester == NULL || strcmp(attester, "sim") != 0)
-        return wrong("no attester: this build has the simulated TEE only",
-                     "for development: --attester sim");
-    if (o.upstream == NULL)
-        return wrong("no --upstream",
-                     "say where the application listens: --upstream tcp:127.0.0.1:8000");
+    if (!good || optind != argc) {
+        (void)fputs("blindbox gateway: wrong option or value\n"
+                    "  next      see 'blindbox gateway --help'\n",
+                    stderr);
+        return 1;
+    }
     return role != NULL ? bb_gateway_role(&o, role) : bb_gateway_run(&o, argv);
 }

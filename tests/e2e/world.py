@@ -219,10 +219,11 @@ class Gateway:
     """A running `blindbox gateway`; `log` is what it wrote to stderr so far."""
 
     def __init__(self, world, upstream, *options, defect=None, listen="127.0.0.1:0",
-                 before=None, prefix=()):
+                 before=None, prefix=(), configured=False):
         self.log_path = world.folder / f"gateway-{len(world.gateways)}.log"
-        command = [*prefix, PROGRAM, "gateway", "--attester", "sim", "--sim-dir", str(world.sim), "--listen",
-                   listen, "--upstream", upstream, *map(str, options)]
+        said = [] if configured else ["--attester", "sim", "--sim-dir", str(world.sim), "--listen", listen,
+                                      "--upstream", upstream]
+        command = [*prefix, PROGRAM, "gateway", *said, *map(str, options)]
         command += ["--sim-defect", defect] if defect else []
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True,

@@ -3,6 +3,7 @@
 #include "base/hex.h"
 #include "service/clock.h"
 #include "service/log.h"
+#include "service/gateway/proxy_header.h"
 #include "service/relay.h"
 #include "service/watch.h"
 
@@ -247,6 +248,20 @@ static bool relay(struct bb_conn *c, unsigned *client_want, unsigned *up_want) {
 
 /* ---- one step ---- */
 
+/* Who connects, for the application; a fresh socket has room for it. False if it cannot be told:
+ * then no byte of the client's may go there. */
+static bool introduce(struct bb_conn *c) {
+    struct sockaddr_storage local = {0};
+    socklen_t local_len = sizeof local;
+    uint8_t header[BB_PROXY_HEADER_MAX];
+    if (!c->host->options->proxy_protocol)
+        return true;
+    if (getsockname(c->fd, (struct sockaddr *)&local, &local_len) != 0)
+        return false;
+    size_t len = bb_proxy_header(&c->peer, &local, header);
+    return send(c->up, header, len, MSG_NOSIGNAL) == (ssize_t)len;
+}
+
 static bool dialled(struct bb_conn *c) {
     int why = 0;
     socklen_t len = sizeof why;
@@ -256,6 +271,10 @@ static bool dialled(struct bb_conn *c) {
         return dial_next(c);
     if (getpeername(c->up, (struct sockaddr *)&peer, &peer_len) != 0)
         return false; /* still on its way */
+    if (!introduce(c)) {
+        farewell(c, "upstream cut");
+        return true;
+    }
     bb_relay_attach(c->relay, c->up);
     c->phase = RELAY;
     c->last_ms = bb_now_ms();

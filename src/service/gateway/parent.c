@@ -1,48 +1,83 @@
 /* The gateway's parent: opens the listener and runs itself again for each role, before it has
- * threads or keys. A dead attester is replaced with back-off; without its worker the gateway ends.
- * Its signals are blocked and waited for: no handler, no race. */
+ * threads or keys. A worker, its attester and the configuration that both have are a generation. On
+ * SIGHUP another one is started, and when it accepts, the one before is told to finish: there is
+ * always one that accepts, and connections end where they began. A dead attester is replaced with
+ * back-off; without the worker that accepts the gateway ends. Signals are blocked and read from a
+ * descriptor: no handler, no race. */
 #include "service/gateway/attester_process.h"
 #include "service/clock.h"
+#include "service/gateway/config.h"
 #include "service/log.h"
-#include "service/gateway/gateway.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
     ROLE_FD = 3,
     LISTENER_FD = 4,
+    CONFIG_FD = 5,
     BACKOFF_MIN_MS = 100,
     BACKOFF_MAX_MS = 10000,
     BACKOFF_FORGOTTEN_MS = 60000,
+    READY_MS = 60000, /* a reload that is not ready by then is given up */
+    IDLE_MS = 3600000,
+    WHY_MAX = 640,
     HOPELESS = 64 /* exit code of an attester that cannot start with these options */
 };
 
-struct parent {
-    char **argv;
-    int control;            /* to the worker */
-    pid_t worker, attester; /* attester: -1 while there is none */
-    bool stopping;
-    bool hopeless;      /* the first attester refused its options */
+enum stage {
+    FREE = 0,  /* the place is */
+    STARTING,  /* does not accept yet */
+    SERVING,   /* accepts */
+    FINISHING, /* accepts no more; ends with its last connection */
+    ABANDONED  /* never accepted, and will not */
+};
+
+struct generation {
+    enum stage stage;
+    unsigned number;    /* from 1 */
+    int control;        /* to the worker */
+    int config;         /* copy of the file, -1: none */
+    bool mute;          /* the worker's end is closed: it is about to be reaped */
+    pid_t worker;       /* -1 once it ended */
+    pid_t attester;     /* -1 while there is none */
     unsigned attesters; /* started so far */
     unsigned backoff_ms;
+    int64_t began_ms;
     int64_t born_ms, next_ms; /* of the attester: when it began, when the next one may */
 };
 
-/* SIGTERM, SIGINT and SIGCHLD. */
+struct parent {
+    const struct bb_gateway_options *flags;
+    char **argv;
+    int listener; /* -1 once the gateway is to end */
+    int signals;
+    char *listen; /* as at the start */
+    struct generation generation[BB_GENERATIONS_MAX];
+    unsigned generations; /* started so far */
+    bool stopping;
+    bool hopeless;  /* the first attester refused its options */
+    bool reload;    /* SIGHUP came */
+    bool postponed; /* and the log says why nothing happens yet */
+    int code;       /* the gateway's exit code, once it is to end */
+};
+
+/* SIGTERM, SIGINT, SIGHUP and SIGCHLD. */
 static void own_signals(sigset_t *set) {
     (void)sigemptyset(set);
     (void)sigaddset(set, SIGTERM);
     (void)sigaddset(set, SIGINT);
+    (void)sigaddset(set, SIGHUP);
     (void)sigaddset(set, SIGCHLD);
 }
 
@@ -63,9 +98,28 @@ static char **role_arguments(char **argv, char *role) {
     return args;
 }
 
-/* Runs argv again as a role, with `fd` as descriptor 3 and `listener` (or -1) as 4. */
-static pid_t spawn(char **argv, const char *role, int fd, int listener) {
+/* `fds` become descriptors 3, 4 ...; -1: not this one. Whatever else this process has or inherited
+ * is not the role's. */
+static bool arrange_descriptors(const int *fds, int n) {
+    int high[CONFIG_FD - ROLE_FD + 1] = {-1, -1, -1};
+    /* High numbers first, so that they do not overwrite each other. */
+    for (int i = 0; i < n; i++)
+        if (fds[i] >= 0 && (high[i] = fcntl(fds[i], F_DUPFD, 16)) < 0)
+            return false;
+    for (int i = 0; i < n; i++) {
+        (void)close(ROLE_FD + i);
+        if (high[i] >= 0 && dup2(high[i], ROLE_FD + i) < 0)
+            return false;
+    }
+    (void)close_range((unsigned)(ROLE_FD + n), ~0U, 0);
+    return true;
+}
+
+/* Runs argv again as a role, with `fd` as descriptor 3, `listener` (or -1) as 4, `config` (or -1) as
+ * 5. */
+static pid_t spawn(char **argv, const char *role, int fd, int listener, int config) {
     char text[32];
+    const int fds[] = {fd, listener, config};
     (void)snprintf(text, sizeof text, "--role=%s", role);
     char **args = role_arguments(argv, text);
     if (args == NULL)
@@ -78,21 +132,17 @@ static pid_t spawn(char **argv, const char *role, int fd, int listener) {
     }
     sigset_t signals;
     own_signals(&signals);
+    (void)signal(SIGHUP, SIG_IGN); /* the parent's business; a terminal's goes to all */
     (void)sigprocmask(SIG_UNBLOCK, &signals, NULL);
     (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
-    /* High numbers first, so that the two do not overwrite each other. */
-    int a = fcntl(fd, F_DUPFD, 10), b = listener >= 0 ? fcntl(listener, F_DUPFD, 10) : -1;
-    if (getppid() != parent || a < 0 || dup2(a, ROLE_FD) < 0 ||
-        (listener >= 0 && (b < 0 || dup2(b, LISTENER_FD) < 0)))
+    if (getppid() != parent || !arrange_descriptors(fds, sizeof fds / sizeof fds[0]))
         _exit(1);
-    /* Whatever else this process has or inherited is not the role's. */
-    (void)close_range(listener >= 0 ? LISTENER_FD + 1 : ROLE_FD + 1, ~0U, 0);
     (void)execv("/proc/self/exe", args);
     _exit(1);
 }
 
 static bool hand_over(int control, int fd) {
-    uint8_t byte = 0;
+    uint8_t byte = BB_CONTROL_ATTESTER;
     union {
         struct cmsghdr align;
         char space[CMSG_SPACE(sizeof(int))];
@@ -111,105 +161,304 @@ static bool hand_over(int control, int fd) {
 }
 
 /* A new attester, and its socket for the worker; -1 if that is not possible now. */
-static pid_t start_attester(const struct parent *p) {
+static pid_t start_attester(const struct parent *p, const struct generation *g) {
     int pair[2];
     int room = 4 << 20; /* a batch's proofs in one go */
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
         return -1;
     for (int i = 0; i < 2; i++)
         (void)setsockopt(pair[i], SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
-    pid_t pid = spawn(p->argv, "attester", pair[0], -1);
+    pid_t pid = spawn(p->argv, "attester", pair[0], -1, g->config);
     /* Without its socket at the worker it reads an end and leaves. */
-    if (pid > 0 && !hand_over(p->control, pair[1]))
+    if (pid > 0 && !hand_over(g->control, pair[1]))
         bb_log("gateway: the worker does not take the attester's socket");
     (void)close(pair[0]);
     (void)close(pair[1]);
     return pid;
 }
 
-static void plan_attester(struct parent *p) {
+static void plan_attester(const struct parent *p, struct generation *g) {
     int64_t now = bb_now_ms();
-    if (now - p->born_ms > BACKOFF_FORGOTTEN_MS)
-        p->backoff_ms = BACKOFF_MIN_MS; /* it worked for a while */
-    if (!p->stopping)
-        bb_log("gateway: the attester died; next try in %u ms", p->backoff_ms);
-    p->attester = -1;
-    p->next_ms = now + p->backoff_ms;
-    p->backoff_ms = p->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : p->backoff_ms * 2;
+    if (now - g->born_ms > BACKOFF_FORGOTTEN_MS)
+        g->backoff_ms = BACKOFF_MIN_MS; /* it worked for a while */
+    if (!p->stopping && g->worker >= 0)
+        bb_log("gateway: the attester died; next try in %u ms", g->backoff_ms);
+    g->attester = -1;
+    g->next_ms = now + g->backoff_ms;
+    g->backoff_ms = g->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : g->backoff_ms * 2;
 }
 
+/* ---- generations ---- */
+
+static struct generation *in_stage(struct parent *p, enum stage stage) {
+    for (size_t i = 0; i < BB_GENERATIONS_MAX; i++)
+        if (p->generation[i].stage == stage)
+            return &p->generation[i];
+    return NULL;
+}
+
+/* With a worker of its own; the attester follows. Owns `config` on success. */
+static bool start_generation(struct parent *p, int config) {
+    struct generation *g = in_stage(p, FREE);
+    int control[2];
+    if (g == NULL || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) != 0)
+        return false;
+    pid_t worker = spawn(p->argv, "worker", control[1], p->listener, config);
+    (void)close(control[1]);
+    if (worker < 0) {
+        (void)close(control[0]);
+        return false;
+    }
+    *g = (struct generation){.stage = STARTING,
+                             .number = ++p->generations,
+                             .control = control[0],
+                             .config = config,
+                             .worker = worker,
+                             .attester = -1,
+                             .backoff_ms = BACKOFF_MIN_MS,
+                             .began_ms = bb_now_ms()};
+    return true;
+}
+
+/* -1 would be everybody. */
+static void end(pid_t pid) {
+    if (pid > 0)
+        (void)kill(pid, SIGTERM);
+}
+
+static void close_fd(int *fd) {
+    if (*fd >= 0)
+        (void)close(*fd);
+    *fd = -1;
+}
+
+/* Its last process ended. */
+static void leave_place(struct parent *p, struct generation *g) {
+    if (g->stage == FINISHING)
+        bb_log("gateway: generation %u is done", g->number);
+    close_fd(&g->control);
+    close_fd(&g->config);
+    *g = (struct generation){.stage = FREE};
+    p->postponed = false;
+}
+
+/* The gateway ends: no more connections, and 30 s for those that are open. */
+static void stop(struct parent *p) {
+    p->stopping = true;
+    close_fd(&p->listener);
+    for (size_t i = 0; i < BB_GENERATIONS_MAX; i++)
+        end(p->generation[i].worker); /* 0 in a free place */
+}
+
+/* ---- reload ---- */
+
+static bool may_reload(struct parent *p) {
+    if (!p->reload || p->stopping || in_stage(p, STARTING) != NULL)
+        return false;
+    if (in_stage(p, FREE) != NULL)
+        return true;
+    if (!p->postponed)
+        bb_log("gateway: reload waits: %d generations still have connections", BB_GENERATIONS_MAX);
+    p->postponed = true;
+    return false;
+}
+
+/* The file as it is now; `copy` stays -1 if there is none. */
+static enum bb_status read_config(struct parent *p, int *copy, struct bb_error *err) {
+    struct bb_gateway_config config;
+    if (p->flags->config != NULL)
+        BB_TRY(bb_gateway_config_copy(p->flags->config, copy, err));
+    BB_TRY(bb_gateway_config_make(p->flags, *copy, &config, err));
+    enum bb_status status = strcmp(config.options.listen, p->listen) == 0
+                                ? BB_OK
+                                : bb_fail(err, BB_USAGE, "listen", p->listen, config.options.listen,
+                                          "another address to listen on needs a restart");
+    bb_gateway_config_done(&config);
+    return status;
+}
+
+static void reload(struct parent *p) {
+    struct bb_error err = {0};
+    char why[WHY_MAX];
+    int copy = -1;
+    p->reload = false;
+    if (read_config(p, &copy, &err) != BB_OK) {
+        bb_gateway_config_why(&err, why, sizeof why);
+        bb_log("gateway: not reloaded: %s", why);
+    } else if (start_generation(p, copy)) {
+        bb_log("gateway: reload: generation %u starts", p->generations);
+        return;
+    } else {
+        bb_log("gateway: not reloaded: cannot start processes: %s", strerror(errno));
+    }
+    close_fd(&copy);
+}
+
+/* The new generation cannot serve; the one before goes on. */
+static void abandon(struct generation *g, const char *why) {
+    bb_log("gateway: not reloaded: generation %u %s", g->number, why);
+    g->stage = ABANDONED;
+    end(g->worker);
+}
+
+/* It accepts: the one before need not. */
+static void promote(struct parent *p, struct generation *g) {
+    uint8_t retire = BB_CONTROL_RETIRE;
+    struct generation *before = in_stage(p, SERVING);
+    g->stage = SERVING;
+    if (before == NULL)
+        return;
+    before->stage = FINISHING;
+    bb_log("gateway: reload: generation %u accepts, generation %u finishes", g->number,
+           before->number);
+    /* A full socket belongs to a worker that hangs. */
+    if (send(before->control, &retire, 1, MSG_NOSIGNAL | MSG_DONTWAIT) != 1)
+        end(before->worker);
+}
+
+static void hear(struct parent *p, struct generation *g) {
+    uint8_t byte = 0;
+    ssize_t n = recv(g->control, &byte, 1, MSG_DONTWAIT);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    g->mute = n <= 0;
+    if (n == 1 && byte == BB_CONTROL_READY && !p->stopping)
+        promote(p, g);
+}
+
+/* ---- children that ended ---- */
+
 /* Until the worker is told, it may die of the signal that tells it. */
-static int worker_code(const struct parent *p, int status) {
+static int worker_code(const struct parent *p, const struct generation *g, int status) {
     if (WIFEXITED(status))
         return WEXITSTATUS(status);
-    if (p->stopping && WTERMSIG(status) == SIGTERM)
+    if ((p->stopping || g->stage == ABANDONED) && WTERMSIG(status) == SIGTERM)
         return 0;
     bb_log("gateway: the worker was ended by signal %d", WTERMSIG(status));
     return 1;
 }
 
-static void stop_worker(struct parent *p) {
-    p->stopping = true;
-    (void)kill(p->worker, SIGTERM);
+/* Without the one that accepts (or is the first to) the gateway ends. */
+static void worker_ended(struct parent *p, struct generation *g, int status) {
+    int code = worker_code(p, g, status);
+    g->worker = -1;
+    end(g->attester);
+    if (g->stage == STARTING && in_stage(p, SERVING) != NULL && !p->stopping)
+        abandon(g, "did not start");
+    if (g->stage != STARTING && g->stage != SERVING)
+        return;
+    if (p->code == 0)
+        p->code = code;
+    if (!p->stopping)
+        stop(p);
 }
 
-/* No attester can ever start with these options: its own text said why. */
-static void give_up(struct parent *p) {
-    p->attester = -1;
+static void attester_ended(struct parent *p, struct generation *g, int status) {
+    bool refused =
+        g->attesters == 1 && WIFEXITED(status) && WEXITSTATUS(status) == HOPELESS && !p->stopping;
+    if (!refused || g->stage != STARTING) {
+        plan_attester(p, g);
+        return;
+    }
+    /* No attester can ever start with these options: its own text said why. */
+    g->attester = -1;
+    if (in_stage(p, SERVING) != NULL) {
+        abandon(g, "has no attester");
+        return;
+    }
     p->hopeless = true;
-    stop_worker(p);
+    stop(p);
 }
 
-/* Takes note of children that ended; true with the gateway's exit code if the worker did. */
-static bool reap(struct parent *p, int *code) {
+static void reap(struct parent *p) {
     int status = 0;
     pid_t dead = 0;
-    while ((dead = waitpid(-1, &status, WNOHANG)) > 0) {
-        if (dead == p->worker) {
-            *code = worker_code(p, status);
-            return true;
+    while ((dead = waitpid(-1, &status, WNOHANG)) > 0)
+        for (size_t i = 0; i < BB_GENERATIONS_MAX; i++) {
+            struct generation *g = &p->generation[i];
+            if (g->stage == FREE || (g->worker != dead && g->attester != dead))
+                continue;
+            if (g->worker == dead)
+                worker_ended(p, g, status);
+            else
+                attester_ended(p, g, status);
+            if (g->worker < 0 && g->attester < 0)
+                leave_place(p, g);
+            break;
         }
-        if (dead == p->attester && p->attesters == 1 && WIFEXITED(status) &&
-            WEXITSTATUS(status) == HOPELESS)
-            give_up(p);
-        else if (dead == p->attester)
-            plan_attester(p);
-    }
-    return false;
 }
 
-static void wait_for_signal(struct parent *p) {
-    sigset_t signals;
-    struct timespec limit = {.tv_sec = 3600};
-    own_signals(&signals);
-    if (p->attester < 0 && !p->stopping) {
-        int64_t left = p->next_ms - bb_now_ms();
-        left = left < 0 ? 0 : left;
-        limit = (struct timespec){.tv_sec = left / 1000, .tv_nsec = (long)(left % 1000) * 1000000};
+/* ---- the loop ---- */
+
+static bool wants_attester(const struct parent *p, const struct generation *g) {
+    return g->stage != FREE && g->stage != ABANDONED && g->worker > 0 && g->attester < 0 &&
+           !p->stopping;
+}
+
+static bool is_reload(struct parent *p, const struct generation *g) {
+    return g->stage == STARTING && in_stage(p, SERVING) != NULL && !p->stopping;
+}
+
+/* What is due now; when the next thing is. */
+static int64_t tend(struct parent *p, struct generation *g) {
+    int64_t now = bb_now_ms(), next = now + IDLE_MS;
+    if (wants_attester(p, g) && now >= g->next_ms) {
+        g->born_ms = now;
+        g->attester = start_attester(p, g);
+        g->attesters++;
+        if (g->attester < 0)
+            plan_attester(p, g);
     }
-    int number = sigtimedwait(&signals, NULL, &limit);
-    if (number != SIGTERM && number != SIGINT)
-        return;
-    stop_worker(p);
+    if (is_reload(p, g) && now >= g->began_ms + READY_MS)
+        abandon(g, "is not ready after 60 s");
+    if (wants_attester(p, g))
+        next = g->next_ms;
+    if (is_reload(p, g) && g->began_ms + READY_MS < next)
+        next = g->began_ms + READY_MS;
+    return next;
+}
+
+static void take_signals(struct parent *p) {
+    struct signalfd_siginfo info;
+    while (read(p->signals, &info, sizeof info) == (ssize_t)sizeof info) {
+        if (info.ssi_signo == SIGHUP)
+            p->reload = true;
+        else if (info.ssi_signo != SIGCHLD)
+            stop(p);
+    }
+    reap(p);
+}
+
+/* Until a signal comes, the generation that starts says something, or `until`. */
+static void wait_for_news(struct parent *p, int64_t until) {
+    struct generation *g = in_stage(p, STARTING);
+    struct pollfd fds[] = {{.fd = p->signals, .events = POLLIN},
+                           {.fd = g == NULL || g->mute ? -1 : g->control, .events = POLLIN}};
+    int64_t left = until - bb_now_ms();
+    (void)poll(fds, sizeof fds / sizeof fds[0], left < 0 ? 0 : (int)left);
+    /* Ready first: if it accepted and died, the gateway has no worker. */
+    if (fds[1].revents != 0)
+        hear(p, g);
+    if (fds[0].revents != 0)
+        take_signals(p);
 }
 
 static int supervise(struct parent *p) {
-    int code = 1;
-    while (!reap(p, &code)) {
-        if (p->attester < 0 && !p->stopping && bb_now_ms() >= p->next_ms) {
-            p->born_ms = bb_now_ms();
-            p->attester = start_attester(p);
-            p->attesters++;
-            if (p->attester < 0)
-                plan_attester(p);
+    bool anybody = true;
+    while (anybody) {
+        int64_t until = bb_now_ms() + IDLE_MS;
+        if (may_reload(p))
+            reload(p);
+        anybody = false;
+        for (size_t i = 0; i < BB_GENERATIONS_MAX; i++) {
+            int64_t next = tend(p, &p->generation[i]);
+            until = next < until ? next : until;
+            anybody = anybody || p->generation[i].stage != FREE;
         }
-        wait_for_signal(p);
+        if (anybody)
+            wait_for_news(p, until);
     }
-    if (p->attester > 0) {
-        (void)kill(p->attester, SIGTERM);
-        (void)waitpid(p->attester, NULL, 0);
-    }
-    return p->hopeless ? bb_status_exit(BB_USAGE) : code;
+    return p->hopeless ? bb_status_exit(BB_USAGE) : p->code;
 }
 
 static void announce(int listener) {
@@ -222,38 +471,58 @@ static void announce(int listener) {
     (void)fflush(stdout);
 }
 
-int bb_gateway_run(const struct bb_gateway_options *options, char **argv) {
-    struct bb_error err = {0};
+/* What cannot work fails here, with a text, and not in a child. */
+static enum bb_status open_listener(struct parent *p, int *copy, struct bb_error *err) {
+    struct bb_gateway_config config;
     struct bb_upstream upstream;
-    struct parent p = {.argv = argv, .attester = -1, .backoff_ms = BACKOFF_MIN_MS};
+    if (p->flags->config != NULL)
+        BB_TRY(bb_gateway_config_copy(p->flags->config, copy, err));
+    BB_TRY(bb_gateway_config_make(p->flags, *copy, &config, err));
+    enum bb_status status = bb_upstream_parse(config.options.upstream, &upstream, err);
+    if (status == BB_OK)
+        status = bb_listen(config.options.listen, false, &p->listener, err);
+    p->listen = strdup(config.options.listen);
+    bb_gateway_config_done(&config);
+    return status == BB_OK && p->listen == NULL ? bb_fail_internal(err, "memory for an address")
+                                                : status;
+}
+
+static bool block_signals(struct parent *p) {
     sigset_t signals;
-    int listener = -1, control[2];
     own_signals(&signals);
     (void)sigprocmask(SIG_BLOCK, &signals, NULL);
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGCHLD, SIG_DFL); /* inherited as ignored, children would end unseen */
-    /* What cannot work fails here, with a text, and not in a child. */
-    enum bb_status status = bb_upstream_parse(options->upstream, &upstream, &err);
-    if (status == BB_OK)
-        status = bb_listen(options->listen, false, &listener, &err);
-    if (status != BB_OK) {
-        (void)fprintf(stderr, "blindbox gateway: %s\n  next      %s\n", err.text,
-                      bb_status_next_step(status));
-        return bb_status_exit(status);
+    p->signals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    return p->signals >= 0;
+}
+
+static int run(struct parent *p) {
+    struct bb_error err = {0};
+    char why[WHY_MAX];
+    int copy = -1;
+    enum bb_status status = block_signals(p) ? open_listener(p, &copy, &err)
+                                             : bb_fail_internal(&err, "listening to signals");
+    if (status == BB_OK && !start_generation(p, copy))
+        status = bb_fail_internal(&err, "starting its processes");
+    if (status == BB_OK) {
+        announce(p->listener);
+        return supervise(p);
     }
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) != 0)
-        return 1;
-    p.control = control[0];
-    p.worker = spawn(argv, "worker", control[1], listener);
-    (void)close(control[1]);
-    if (p.worker < 0) {
-        (void)fprintf(stderr, "blindbox gateway: cannot start its processes: %s\n",
-                      strerror(errno));
-        return 1;
-    }
-    announce(listener);
-    (void)close(listener);
-    return supervise(&p);
+    bb_gateway_config_why(&err, why, sizeof why);
+    (void)fprintf(stderr, "blindbox gateway: %s\n  next      %s\n", why,
+                  bb_status_next_step(status));
+    close_fd(&copy);
+    return bb_status_exit(status);
+}
+
+int bb_gateway_run(const struct bb_gateway_options *flags, char **argv) {
+    struct parent p = {.flags = flags, .argv = argv, .listener = -1, .signals = -1};
+    int code = run(&p);
+    close_fd(&p.listener);
+    close_fd(&p.signals);
+    free(p.listen);
+    return code;
 }
 
 static int run_attester(const struct bb_gateway_options *options) {
@@ -279,13 +548,30 @@ static void keep_secrets(void) {
 #endif
 }
 
-int bb_gateway_role(const struct bb_gateway_options *options, const char *role) {
-    keep_secrets();
-    (void)signal(SIGPIPE, SIG_IGN);
+static int run_role(const struct bb_gateway_options *options, const char *role) {
     (void)fcntl(ROLE_FD, F_SETFD, FD_CLOEXEC);
     if (strcmp(role, "attester") == 0)
         return run_attester(options);
     (void)signal(SIGINT, SIG_IGN);
     (void)fcntl(LISTENER_FD, F_SETFD, FD_CLOEXEC);
     return bb_gateway_worker(options, LISTENER_FD, ROLE_FD);
+}
+
+int bb_gateway_role(const struct bb_gateway_options *flags, const char *role) {
+    struct bb_gateway_config config;
+    struct bb_error err = {0};
+    char why[WHY_MAX];
+    keep_secrets();
+    (void)signal(SIGPIPE, SIG_IGN);
+    if (bb_gateway_config_make(flags, flags->config != NULL ? CONFIG_FD : -1, &config, &err) !=
+        BB_OK) {
+        bb_gateway_config_why(&err, why, sizeof why);
+        bb_log("gateway: %s", why);
+        return 1;
+    }
+    if (flags->config != NULL)
+        (void)close(CONFIG_FD);
+    int code = run_role(&config.options, role);
+    bb_gateway_config_done(&config);
+    return code;
 }

@@ -40,6 +40,8 @@ struct worker {
     struct bb_key *key;
     int listener, control, link; /* link: to the attester, -1 while there is none */
     bool link_ready;             /* READY was received */
+    bool accepting;              /* and the parent was told so */
+    bool retired;                /* another worker accepts: ends with its last connection */
     struct bb_acceptor acceptor;
     struct event *control_event, *link_event, *link_writable, *term, *drain_end;
     struct bb_conn *slot[BB_CONNECTIONS_MAX];
@@ -99,7 +101,7 @@ static void on_gone(struct bb_conn_host *host, struct bb_conn *c) {
         w->open--;
         (*bucket(w, bb_conn_peer(c)))--;
     }
-    if (w->host.draining && w->open == 0)
+    if ((w->host.draining || w->retired) && w->open == 0)
         (void)event_base_loopbreak(w->host.base);
 }
 
@@ -177,14 +179,22 @@ static void lose_link(struct worker *w) {
         bb_log("gateway: the attester is gone; waiting connections were refused");
 }
 
+static void begin_accepting(struct worker *w) {
+    uint8_t ready = BB_CONTROL_READY;
+    if (w->host.draining || w->retired || w->accepting)
+        return;
+    w->accepting = bb_acceptor_start(&w->acceptor);
+    if (w->accepting && send(w->control, &ready, 1, MSG_NOSIGNAL | MSG_DONTWAIT) != 1)
+        bb_log("gateway: the parent does not hear that the worker is ready");
+}
+
 static bool take_ready(struct worker *w, size_t len) {
     if (len != sizeof w->in.ready)
         return false;
     w->offer.kind = w->in.ready.kind;
     memcpy(w->binding_spki, w->in.ready.binding_spki, sizeof w->binding_spki);
     w->link_ready = true;
-    if (!w->host.draining)
-        (void)bb_acceptor_start(&w->acceptor);
+    begin_accepting(w);
     flush_queue(w); /* what came while there was no attester */
     return true;
 }
@@ -274,7 +284,50 @@ static void on_link(evutil_socket_t fd, short what, void *arg) {
     }
 }
 
-/* The parent hands over a new attester's socket. */
+/* ---- no more connections ---- */
+
+static void close_listener(evutil_socket_t fd, short what, void *arg) {
+    struct worker *w = arg;
+    (void)fd;
+    (void)what;
+    (void)close(w->listener);
+    w->listener = -1;
+}
+
+/* The socket is shared with the parent and other workers. It must leave the loop's kernel side
+ * before it is closed here, or that goes on to report it; the loop tells the kernel at the begin of
+ * its next turn, and timers come after that. */
+static void stop_accepting(struct worker *w) {
+    static const struct timeval at_once = {0};
+    if (w->acceptor.ready == NULL)
+        return;
+    bb_acceptor_close(&w->acceptor);
+    (void)event_base_once(w->host.base, -1, EV_TIMEOUT, close_listener, w, &at_once);
+}
+
+/* Another worker accepts by now. What this one has goes on as it began, with evidence and all; each
+ * connection has its own deadlines. */
+static void retire(struct worker *w) {
+    if (w->retired)
+        return;
+    w->retired = true;
+    bb_log("gateway: another worker accepts; %zu connections go on here", w->open);
+    stop_accepting(w);
+    if (w->open == 0)
+        (void)event_base_loopbreak(w->host.base);
+}
+
+static void take_attester(struct worker *w, int fd) {
+    lose_link(w);
+    w->link = fd;
+    w->link_event = event_new(w->host.base, w->link, EV_READ | EV_PERSIST, on_link, w);
+    w->link_writable = event_new(w->host.base, w->link, EV_WRITE, on_link_writable, w);
+    if (w->link_event == NULL || w->link_writable == NULL || event_add(w->link_event, NULL) != 0 ||
+        send(w->link, &w->hello, sizeof w->hello, MSG_NOSIGNAL) != (ssize_t)sizeof w->hello)
+        lose_link(w);
+}
+
+/* The parent hands over a new attester's socket, or says that another worker accepts. */
 static void on_control(evutil_socket_t fd, short what, void *arg) {
     struct worker *w = arg;
     uint8_t byte = 0;
@@ -292,17 +345,17 @@ static void on_control(evutil_socket_t fd, short what, void *arg) {
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     struct cmsghdr *c = n <= 0 ? NULL : CMSG_FIRSTHDR(&m);
+    int link = -1;
+    if (n > 0 && byte == BB_CONTROL_RETIRE) {
+        retire(w);
+        return;
+    }
     if (c == NULL || c->cmsg_type != SCM_RIGHTS) { /* the parent is gone */
         (void)event_base_loopbreak(w->host.base);
         return;
     }
-    lose_link(w);
-    memcpy(&w->link, CMSG_DATA(c), sizeof w->link);
-    w->link_event = event_new(w->host.base, w->link, EV_READ | EV_PERSIST, on_link, w);
-    w->link_writable = event_new(w->host.base, w->link, EV_WRITE, on_link_writable, w);
-    if (w->link_event == NULL || w->link_writable == NULL || event_add(w->link_event, NULL) != 0 ||
-        send(w->link, &w->hello, sizeof w->hello, MSG_NOSIGNAL) != (ssize_t)sizeof w->hello)
-        lose_link(w);
+    memcpy(&link, CMSG_DATA(c), sizeof link);
+    take_attester(w, link);
 }
 
 /* ---- accepting ---- */
@@ -354,8 +407,7 @@ static void on_term(evutil_socket_t fd, short what, void *arg) {
         return;
     w->host.draining = true;
     bb_log("gateway: draining %zu connections", w->open);
-    bb_acceptor_close(&w->acceptor);
-    (void)close(w->listener);
+    stop_accepting(w);
     for (size_t i = 0; i < BB_CONNECTIONS_MAX; i++)
         if (w->slot[i] != NULL)
             bb_conn_drain(w->slot[i]);
