@@ -50,6 +50,14 @@ enum bb_status bb_json_parse_object(struct bb_span text, size_t max, const char 
     return BB_OK;
 }
 
+enum bb_status bb_json_parse_evidence(struct bb_span text, size_t max, const char *what,
+                                      json_t **out, struct bb_error *err) {
+    struct bb_error why = {0};
+    if (bb_json_parse_object(text, max, what, out, &why) == BB_OK)
+        return BB_OK;
+    return bb_fail(err, BB_MALFORMED_EVIDENCE, what, why.expected, why.found, "%s", why.text);
+}
+
 enum bb_status bb_json_known_keys(const json_t *object, const char *const *known, const char *path,
                                   struct bb_error *err) {
     for (void *it = json_object_iter((json_t *)(uintptr_t)object); it != NULL;

@@ -5,8 +5,13 @@
 
 #include "base/error.h"
 
-#define BB_RSA_BITS_MIN 2048 /* smaller keys are not keys: forgery */
-#define BB_RSA_BITS_MAX 8192 /* larger ones cost too much: time */
+#define BB_RSA_BITS_MIN 2048        /* smaller keys are not keys: forgery */
+#define BB_RSA_BITS_MAX 8192        /* larger ones cost too much: time */
+#define BB_RSA_EXPONENT_BITS_MAX 32 /* so do larger exponents: time */
+
+/* A certificate or key in DER: memory. Certificates of attested signers hold whole reports with their
+ * chains. */
+#define BB_PUBKEY_DER_MAX 65536
 
 enum bb_sig_alg {
     BB_SIG_NONE = 0,
@@ -29,14 +34,15 @@ enum bb_sig_alg bb_sig_alg_from_name(struct bb_span name);
 struct bb_pubkey;
 
 /* Big-endian, unsigned, no leading zero (n, e) or of the field's exact size (x, y): RFC 7518 6.2
- * and 6.3. UnsupportedEvidence for an RSA key out of the bounds above, an even or huge exponent, a
- * curve other than P-256, P-384, P-521, a point that is not on it. */
+ * and 6.3: MalformedEvidence if not. UnsupportedEvidence for an RSA key out of the bounds above, an
+ * even, small or huge exponent, an even modulus, a modulus of a generator known to be broken, a
+ * curve other than P-256, P-384, P-521, a point that is not on it. The field is the JWK's member. */
 BB_MUST_USE enum bb_status bb_pubkey_from_rsa(struct bb_span n, struct bb_span e,
                                               struct bb_pubkey **out, struct bb_error *err);
 BB_MUST_USE enum bb_status bb_pubkey_from_ec(struct bb_span crv, struct bb_span x, struct bb_span y,
                                              struct bb_pubkey **out, struct bb_error *err);
-/* The key of an X.509 certificate (DER). Nothing else of the certificate counts: neither its dates
- * nor who signed it. */
+/* The key of an X.509 certificate (DER), of the same types. Nothing else of the certificate counts:
+ * neither its dates nor who signed it. MalformedEvidence if it cannot be read. */
 BB_MUST_USE enum bb_status bb_pubkey_from_cert(struct bb_span der, struct bb_pubkey **out,
                                                struct bb_error *err);
 /* A SubjectPublicKeyInfo (DER). */

@@ -13,7 +13,7 @@
 struct bb_jwks;
 
 /* Keys that may not be used are skipped, each with its reason: RSA under 2048 bits, symmetric keys
- * (kty oct), `use` other than sig, key_ops without verify, a curve or kty that is not known, an alg
+ * (kty oct), private keys (d: whoever reads the set could sign), `use` other than sig, key_ops without verify, a curve or kty that is not known, an alg
  * that does not fit the key, n/e and x5c that disagree. A key without n/e or crv/x/y is read from
  * x5c[0]. MalformedEvidence: no JSON object with an array "keys", a member twice, an entry that is
  * no object, a value of the wrong type, bad base64url (base64 in x5c). A set without one usable key

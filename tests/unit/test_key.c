@@ -39,9 +39,12 @@ struct row {
 };
 
 static const struct row rows[] = {
-    {BB_SIG_RS256, "RS256", "SHA256", 0, 0, 0},   {BB_SIG_RS384, "RS384", "SHA384", 0, 0, 0},
-    {BB_SIG_RS512, "RS512", "SHA512", 0, 0, 0},   {BB_SIG_PS256, "PS256", "SHA256", 32, 0, 0},
-    {BB_SIG_PS384, "PS384", "SHA384", 48, 0, 0},  {BB_SIG_PS512, "PS512", "SHA512", 64, 0, 0},
+    {BB_SIG_RS256, "RS256", "SHA256", 0, 0, 0},
+    {BB_SIG_RS384, "RS384", "SHA384", 0, 0, 0},
+    {BB_SIG_RS512, "RS512", "SHA512", 0, 0, 0},
+    {BB_SIG_PS256, "PS256", "SHA256", 32, 0, 0},
+    {BB_SIG_PS384, "PS384", "SHA384", 48, 0, 0},
+    {BB_SIG_PS512, "PS512", "SHA512", 64, 0, 0},
     {BB_SIG_ES256, "ES256", "SHA256", 0, 64, BB_KEY_P256},
     {BB_SIG_ES384, "ES384", "SHA384", 0, 96, BB_KEY_P384},
 };
@@ -86,9 +89,9 @@ static void check_signature(size_t key, const struct row *r) {
     struct bb_error err = {0};
     assert_int_equal(bb_key_fits(keys[key], r->alg), should_fit(key, r));
     if (!should_fit(key, r)) {
-        assert_int_equal(bb_key_sign(keys[key], r->alg, BB_SPAN_LIT("abc"), sig, sizeof sig, &len,
-                                     &err),
-                         BB_INTERNAL);
+        assert_int_equal(
+            bb_key_sign(keys[key], r->alg, BB_SPAN_LIT("abc"), sig, sizeof sig, &len, &err),
+            BB_INTERNAL);
         assert_int_equal(len, 777);
         return;
     }
@@ -123,7 +126,8 @@ static void test_names_of_algorithms(void **state) {
     }
     assert_null(bb_sig_alg_name(BB_SIG_NONE));
     assert_null(bb_sig_alg_name(BB_SIG_COUNT));
-    const char *const foreign[] = {"", "none", "None", "rs256", "RS256 ", "RS25", "HS256", "ES256K"};
+    const char *const foreign[] = {"",       "none", "None",  "rs256",
+                                   "RS256 ", "RS25", "HS256", "ES256K"};
     for (size_t i = 0; i < sizeof foreign / sizeof foreign[0]; i++)
         assert_int_equal(bb_sig_alg_from_name(bb_span_str(foreign[i])), BB_SIG_NONE);
 }
@@ -206,8 +210,8 @@ static void test_names_of_certificates(void **state) {
         memset(text, 'x', n);
         text[n] = '\0';
         enum bb_status want = n == BB_ISSUE_CN_MAX ? BB_OK : BB_USAGE;
-        assert_int_equal(
-            bb_issue_self_signed(keys[0], text, 0, 1, der, sizeof der, &len, &err), want);
+        assert_int_equal(bb_issue_self_signed(keys[0], text, 0, 1, der, sizeof der, &len, &err),
+                         want);
         assert_string_equal(err.field, want == BB_OK ? "" : "cn");
     }
 }
