@@ -46,7 +46,7 @@ def simulated(folder):
     state.mkdir(mode=0o700)
     for key in KEYS.glob("*.key"):
         shutil.copy2(key, state / key.name)
-    seeds = {"report": [], "certtable": [], "vek": [], "policy": []}
+    seeds = {"report": [], "certtable": [], "vek": [], "policy": [], "jwks": []}
     for product, version, signer in (("Milan", 2, "vcek"), ("Genoa", 3, "vcek"), ("Milan", 4, "vlek"),
                                      ("Turin", 5, "vcek"), ("Turin", 5, "vlek")):
         name = f"{product}{version}{signer}"
@@ -64,6 +64,7 @@ def simulated(folder):
         pem = f"-----BEGIN CERTIFICATE-----\n{body}-----END CERTIFICATE-----\n"
         seeds["vek"].append((f"{name}-pem", pem.encode()))
     seeds["policy"] += policies(folder)
+    seeds["jwks"] += key_sets((certs / "vek.der").read_bytes())
     return seeds
 
 
@@ -118,11 +119,39 @@ def requests():
         yield name, json.dumps({**whole, **more}).encode()
 
 
+def b64url(data):
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def tokens():
+    """Headers and claims of each kind; nothing is signed, since nothing here is to be accepted."""
+    headers = [{"alg": "RS256", "jku": "https://v/certs", "kid": "a/b+=", "typ": "JWT"}, {"alg": "ES256"},
+               {"alg": "none"}, {"alg": "HS256", "kid": "k"}, {"alg": "PS512", "crit": ["b64"], "b64": False},
+               {"alg": "ES384", "jwk": {"kty": "EC", "crv": "P-384"}, "x5c": ["MIIB"], "cty": "x"}]
+    claims = {"iss": "https://v", "iat": 1700000000, "exp": 1700028800, "nbf": 1700000000, "nonce": "7",
+              "x-ms-runtime": {"blindbox-1": b64url(bytes(48))}, "x-ms-sevsnpvm-is-debuggable": False}
+    for i, header in enumerate(headers):
+        body = b64url(json.dumps(claims if i % 2 == 0 else {}).encode())
+        yield f"token{i}", f"{b64url(json.dumps(header).encode())}.{body}.{b64url(bytes(range(64)))}".encode()
+
+
+def key_sets(cert):
+    """Every member; `cert` is a certificate with a P-384 key."""
+    rsa = {"kty": "RSA", "n": b64url(b"\xff" * 256), "e": "AQAB", "kid": "a", "use": "sig", "alg": "RS256"}
+    ec = {"kty": "EC", "crv": "P-256", "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+          "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM", "key_ops": ["verify"]}
+    x5c = {"kty": "EC", "x5c": [base64.b64encode(cert).decode()], "kid": "c"}
+    rows = {"rsa": [rsa], "ec": [ec], "x5c": [x5c], "oct": [{"kty": "oct", "k": "AAAA"}, ec], "empty": [],
+            "skipped": [{**rsa, "use": "enc"}, {**ec, "d": "AAAA"}, {**rsa, "n": b64url(b"\xff" * 128)}, {**ec, **x5c}]}
+    for name, keys in rows.items():
+        yield name, json.dumps({"keys": keys}).encode()
+
+
 def main():
     folder = pathlib.Path(sys.argv[1])
     with tempfile.TemporaryDirectory() as scratch:
         targets = {"frames": list(frames()), "http_head": list(heads()),
-                   "attest": list(requests()), **simulated(pathlib.Path(scratch))}
+                   "attest": list(requests()), "jws": list(tokens()), **simulated(pathlib.Path(scratch))}
     for target, seeds in targets.items():
         (folder / target).mkdir(parents=True, exist_ok=True)
         for name, data in seeds:
