@@ -247,6 +247,17 @@ static enum bb_tls_io outcome(struct bb_tls *tls, int result) {
     return io;
 }
 
+/* Once the peer has said its close_notify, the library gives that as the reason for every later
+ * failure of the socket too: for what is written an end of the peer's is none, and a broken socket
+ * stays broken. */
+static enum bb_tls_io write_outcome(struct bb_tls *tls, int result) {
+    enum bb_tls_io io = outcome(tls, result);
+    if (io != BB_TLS_EOF)
+        return io;
+    tls->broken = BB_TLS_CUT;
+    return BB_TLS_CUT;
+}
+
 enum bb_tls_io bb_tls_handshake(struct bb_tls *tls) {
     if (tls->broken != BB_TLS_OK)
         return tls->broken;
@@ -268,7 +279,7 @@ enum bb_tls_io bb_tls_write(struct bb_tls *tls, struct bb_span data, size_t *n) 
         return tls->broken;
     ERR_clear_error();
     int result = SSL_write_ex(tls->ssl, data.ptr, data.len, n);
-    return result == 1 ? BB_TLS_OK : outcome(tls, result);
+    return result == 1 ? BB_TLS_OK : write_outcome(tls, result);
 }
 
 enum bb_tls_io bb_tls_close_notify(struct bb_tls *tls) {
@@ -279,7 +290,7 @@ enum bb_tls_io bb_tls_close_notify(struct bb_tls *tls) {
     ERR_clear_error();
     int result = SSL_shutdown(tls->ssl); /* 0: sent, the peer's is still to come */
     if (result < 0)
-        return outcome(tls, result);
+        return write_outcome(tls, result);
     tls->closed = true;
     return BB_TLS_OK;
 }

@@ -41,3 +41,8 @@ void bb_timer_at(struct event *timer, int64_t at_ms) {
     struct timeval tv = {.tv_sec = left / 1000, .tv_usec = left % 1000 * 1000};
     (void)event_add(timer, &tv);
 }
+
+void bb_timer_next_turn(struct event *timer) {
+    static const struct timeval at_once = {0};
+    (void)event_add(timer, &at_once);
+}

@@ -20,5 +20,8 @@ void bb_watch_set(struct bb_watch *w, unsigned want);
 void bb_watch_close(struct bb_watch *w); /* leaves the descriptor open */
 /* Arms a timer for `at_ms` of bb_now_ms(); INT64_MAX: for the longest time there is. */
 void bb_timer_at(struct event *timer, int64_t at_ms);
+/* Arms it for the loop's next turn, after all sockets were looked at again. (An event that makes
+ * itself active runs on in the same turn, and nothing else ever does.) */
+void bb_timer_next_turn(struct event *timer);
 
 #endif

@@ -175,6 +175,38 @@ def stopped_reader(world):
     gateway.stop()
 
 
+def trickle(connection):
+    """Speaks on, a little at a time, whoever listens."""
+    for i in range(200):
+        connection.sendall(b"word %d\n" % i)
+        time.sleep(0.01)
+
+
+def ends_and_leaves(world):
+    """A client that ends its side in order, and is gone while the application speaks on, is a cut like
+    any other: it costs no time, and the others are served."""
+    app = Script(trickle)
+    gateway = w.Gateway(world, app.upstream)
+    worker = gateway.child("worker")
+    for _ in range(3):
+        tls = wire.Tls(gateway.address)
+        tls.send(wire.request())
+        tls.frame()
+        tls.send(wire.START)
+        tls.read()
+        tls.close_notify()
+        tls.close()
+    w.case("it ends its side and leaves: cut", w.eventually(lambda: len(gateway.endings) == 3) and
+           all(line.endswith("end=client cut") for line in gateway.endings), gateway.log)
+    w.case("the application is told", w.eventually(lambda: app.ends == ["reset"] * 3), str(app.ends))
+    cpu = w.cpu_seconds(worker)
+    w.case("others are served", w.attest(gateway.address, world.policy)["verdict"] == "accepted")
+    time.sleep(1)
+    cpu = w.cpu_seconds(worker) - cpu
+    w.case("and it costs no time", cpu < 0.1, f"{cpu:.2f} s of 1")
+    w.case("the gateway ends in order", gateway.stop() == 0)
+
+
 def how_it_ends(endpoint, say=b"", wait=10):
     """What a local client sees: ("end" or "reset", bytes)."""
     def send(client):
@@ -355,6 +387,7 @@ def main():
         client_cuts(world)
         early_answer(world)
         leaves_early(world)
+        ends_and_leaves(world)
     w.finish()
 
 

@@ -153,6 +153,14 @@ class Tls:
     def close(self):
         self.tls.close()
 
+    def close_notify(self):
+        """Says that no more comes, and does not wait for the peer's."""
+        self.tls.setblocking(False)
+        try:
+            self.tls.unwrap()
+        except (ssl.SSLError, OSError):
+            pass
+
     def __enter__(self):
         return self
 

@@ -344,7 +344,7 @@ static void step(struct bb_forward_conn *c) {
     bb_watch_set(&c->local, want);
     bb_timer_at(c->timer, c->deadline);
     if (more) /* its turn again after the others */
-        event_active(c->timer, EV_READ, 1);
+        bb_timer_next_turn(c->timer);
 }
 
 void bb_forward_conn_new(struct bb_forward_host *host, int fd) {

@@ -343,7 +343,7 @@ static void step(struct bb_conn *c) {
     bb_watch_set(&c->up_watch, up_want);
     bb_timer_at(c->timer, deadline(c));
     if (more) /* its turn again after the others */
-        event_active(c->timer, EV_READ, 1);
+        bb_timer_next_turn(c->timer);
 }
 
 struct bb_conn *bb_conn_new(struct bb_conn_host *host, int fd, const struct sockaddr_storage *peer,
