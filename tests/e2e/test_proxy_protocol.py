@@ -58,10 +58,9 @@ def header(family, client, local):
 
 
 def raw_bytes(world):
-    both = socket.has_dualstack_ipv6()
     rows = [("IPv4", "127.0.0.1:0", "127.0.0.1", socket.AF_INET, tcp()),
             ("IPv4, to a Unix socket", "127.0.0.1:0", "127.0.0.1", socket.AF_INET, unix(world))]
-    if both:
+    if w.has_ipv6():
         rows += [("IPv6", "[::1]:0", "::1", socket.AF_INET6, tcp()),
                  ("IPv4 on a socket for both", "[::]:0", "127.0.0.1", socket.AF_INET, tcp()),
                  ("IPv6 on a socket for both", "[::]:0", "::1", socket.AF_INET6, tcp())]

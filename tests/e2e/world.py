@@ -44,6 +44,14 @@ def free_port(host="127.0.0.1"):
         return s.getsockname()[1]
 
 
+def has_ipv6():
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+        return True
+    except OSError:
+        return False
+
+
 def connects(host, port):
     try:
         socket.create_connection((host, port), timeout=5).close()

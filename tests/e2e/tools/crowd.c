@@ -1,6 +1,8 @@
 /* Many clients in one process, for the tests: N attested connections to ADDRESS, at most
  * CONCURRENCY at a time, one JSON line each. With --start each one goes on to OPEN; with --hold
- * they stay open, after a line "holding", until stdin ends. */
+ * they stay open, after a line "holding", until stdin ends. With --ask each makes a request of its
+ * own, GET /n, and its row is followed by what came of it: "answered" with the number of answers
+ * that were whole and its own. With --hold, too, a line on stdin makes them all ask at once. */
 #include "appraise/policy.h"
 #include "base/hex.h"
 #include "service/clock.h"
@@ -15,7 +17,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { CROWD_MAX = 20000 };
+enum { CROWD_MAX = 20000, ANSWER_MAX = 512, ANSWER_MS = 60000 };
 
 struct crowd {
     struct bb_policy *policy;
@@ -23,7 +25,8 @@ struct crowd {
     struct bb_target target;
     struct bb_session_options options;
     size_t n, concurrency, begun, ended, busy;
-    bool start, hold;
+    bool start, hold, ask;
+    size_t answered;
     int64_t t0;
     struct bb_session *session[CROWD_MAX];
     unsigned port[CROWD_MAX];
@@ -65,10 +68,67 @@ static void print(const struct crowd *c, size_t i) {
                  bb_now_ms() - c->t0);
 }
 
+/* ---- requests: written by all before the first answer is read ---- */
+
+static bool wait_for(const struct bb_session *s, unsigned want) {
+    struct pollfd fd = {.fd = bb_session_fd(s),
+                        .events = (short)((want & BB_IO_WRITE) != 0 ? POLLOUT : POLLIN)};
+    return want != 0 && poll(&fd, 1, ANSWER_MS) == 1;
+}
+
+static bool ask(const struct crowd *c, size_t i) {
+    char text[128];
+    size_t n = 0;
+    int len = snprintf(text, sizeof text, "GET /%zu HTTP/1.1\r\nHost: app\r\n\r\n", i);
+    for (;;) {
+        unsigned want = 0;
+        enum bb_tls_io io =
+            bb_tls_write(bb_session_tls(c->session[i]), bb_span(text, (size_t)len), &n);
+        if (io == BB_TLS_OK)
+            return n == (size_t)len;
+        if (!bb_tls_waits(io, &want) || !wait_for(c->session[i], want))
+            return false;
+    }
+}
+
+/* Whether the answer is whole, and this request's. */
+static bool hear(const struct crowd *c, size_t i) {
+    char answer[ANSWER_MAX + 1], expected[64];
+    size_t have = 0, n = 0;
+    int len = snprintf(expected, sizeof expected, "\r\n\r\nyou asked for /%zu\n", i);
+    while (have < ANSWER_MAX) {
+        unsigned want = 0;
+        enum bb_tls_io io = bb_tls_read(bb_session_tls(c->session[i]), (uint8_t *)answer + have,
+                                        ANSWER_MAX - have, &n);
+        if (io != BB_TLS_OK && (!bb_tls_waits(io, &want) || !wait_for(c->session[i], want)))
+            return false;
+        have += io == BB_TLS_OK ? n : 0;
+        if (have >= (size_t)len && memcmp(answer + have - len, expected, (size_t)len) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void ask_all(struct crowd *c) {
+    static bool asked[CROWD_MAX];
+    c->answered = 0;
+    for (size_t i = 0; i < c->n; i++)
+        asked[i] = c->session[i] != NULL && ask(c, i);
+    for (size_t i = 0; i < c->n; i++)
+        c->answered += asked[i] && hear(c, i);
+}
+
+static void tell_answered(const struct crowd *c) {
+    (void)printf("{\"answered\": %zu}\n", c->answered);
+    (void)fflush(stdout);
+}
+
 static void end(struct crowd *c, size_t i) {
     print(c, i);
     c->ended++;
     c->busy--;
+    if (c->ask && !c->hold && bb_session_status(c->session[i]) == BB_OK)
+        c->answered += ask(c, i) && hear(c, i);
     if (c->hold && bb_session_status(c->session[i]) == BB_OK)
         return;
     bb_session_free(c->session[i]);
@@ -153,9 +213,14 @@ static bool run(struct crowd *c) {
         char byte = 0;
         (void)puts("holding");
         (void)fflush(stdout);
-        while (read(STDIN_FILENO, &byte, 1) > 0)
-            continue;
+        while (read(STDIN_FILENO, &byte, 1) > 0) {
+            if (c->ask)
+                ask_all(c);
+            tell_answered(c);
+        }
     }
+    if (c->ask && !c->hold)
+        tell_answered(c);
     return true;
 }
 
@@ -185,19 +250,22 @@ static bool prepare(struct crowd *c, char **argv) {
 int main(int argc, char **argv) {
     static const struct option options[] = {{"start", no_argument, NULL, 's'},
                                             {"hold", no_argument, NULL, 'h'},
+                                            {"ask", no_argument, NULL, 'a'},
                                             {"wait", required_argument, NULL, 'w'},
                                             {NULL, 0, NULL, 0}};
     static struct crowd c;
     int option = 0;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        c.start |= option == 's' || option == 'h';
+        c.start |= option == 's' || option == 'h' || option == 'a';
         c.hold |= option == 'h';
+        c.ask |= option == 'a';
         if (option == 'w')
             c.options.wait_ms = (uint32_t)strtoul(optarg, NULL, 10);
     }
     if (argc - optind != 4) {
-        (void)fputs("usage: crowd [--start] [--hold] [--wait MS] ADDRESS POLICY N CONCURRENCY\n",
-                    stderr);
+        (void)fputs(
+            "usage: crowd [--start] [--hold] [--ask] [--wait MS] ADDRESS POLICY N CONCURRENCY\n",
+            stderr);
         return 1;
     }
     bool good = prepare(&c, argv + optind) && run(&c);
