@@ -19,7 +19,7 @@ GATEWAY, CHANNEL, MERKLE = "unit/test_channel_gateway", "unit/test_channel", "un
 CBOR, POLICY = "unit/test_cbor", "unit/test_policy"
 SIM_UNIT = "unit/test_sim"
 SIM, ATTEST, LIBRARY = "e2e/test_sim_evidence.py", "e2e/test_attest.py", "e2e/test_library.py"
-RELAY, HEAD = "e2e/test_relay.py", "unit/test_http_head"
+RELAY, HEAD, RELOAD = "e2e/test_relay.py", "unit/test_http_head", "e2e/test_reload.py"
 VECTORS = "vectors/snp_vectors.py"
 
 # (name, file below src/, what stands there, what the mutant has instead, tests that must notice)
@@ -115,6 +115,12 @@ MUTANTS = [
     ("quota", "service/gateway/worker.c", "|| *count >= w->address_max", "", ["e2e/test_quota.py"]),
     ("leaves-between-attesters", "service/gateway/worker.c", "flush_queue(w); /* what came while", "/* what came while",
      ["e2e/test_operation.py"]),
+    ("retire-refuses-nobody", "service/gateway/worker.c", "w->retired = true;", "w->retired = w->host.draining = true;",
+     [RELOAD]),
+    ("reload-listen", "service/gateway/parent.c", "strcmp(config.options.listen, p->listen) == 0", "true", [RELOAD]),
+    ("gateway-config-keys", "service/gateway/config.c", "BB_TRY(bb_json_known_keys(file, known, \"\", err));", "",
+     ["unit/test_gateway_config"]),
+    ("proxy-header", "service/gateway/conn.c", "if (!introduce(c)) {", "if (false) {", ["e2e/test_proxy_protocol.py"]),
     ("skip-binding", "channel/client.c", "skip & ~bb_client_never_skipped()", "skip", [ENGINE, ATTEST]),
     ("request-have-order", "channel/request.c", "(i > 0 && bb_span_compare(q->have[i - 1], q->have[i]) >= 0)",
      "false", [FORMS]),

@@ -148,6 +148,9 @@ static void test_copies(void **state) {
     assert_string_equal(err.field, "config");
     err = (struct bb_error){0};
     assert_int_equal(bb_gateway_config_copy("/", &copy, &err), BB_USAGE);
+    assert_string_equal(err.text, "cannot read /: it is no file");
+    err = (struct bb_error){0};
+    assert_int_equal(bb_gateway_config_copy("/dev/zero", &copy, &err), BB_USAGE);
 }
 
 int main(void) {

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { IDLE_S_DEFAULT = 600 };
@@ -150,9 +151,15 @@ static int sealed(const uint8_t *bytes, size_t len) {
 }
 
 enum bb_status bb_gateway_config_copy(const char *path, int *copy, struct bb_error *err) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat st;
+    /* What is read again on a signal must not block: a pipe would. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return cannot(err, path, strerror(errno));
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+        (void)close(fd);
+        return cannot(err, path, "it is no file");
+    }
     uint8_t *buf = malloc(BB_GATEWAY_CONFIG_MAX + 1);
     ssize_t n = buf == NULL ? -1 : read_all(fd, buf);
     int why = errno, made = -1;

@@ -492,7 +492,9 @@ static bool block_signals(struct parent *p) {
     own_signals(&signals);
     (void)sigprocmask(SIG_BLOCK, &signals, NULL);
     (void)signal(SIGPIPE, SIG_IGN);
-    (void)signal(SIGCHLD, SIG_DFL); /* inherited as ignored, children would end unseen */
+    /* Inherited as ignored, children would end unseen, and a reload (under nohup) would be none. */
+    (void)signal(SIGCHLD, SIG_DFL);
+    (void)signal(SIGHUP, SIG_DFL);
     p->signals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
     return p->signals >= 0;
 }
