@@ -1,17 +1,13 @@
 /* blindbox: finds the subcommand and runs it, here or in its sister program. */
 #include "cli/commands.h"
 #include "cli/output.h"
+#include "service/sister.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#ifndef BB_LIBEXEC
-#define BB_LIBEXEC "/usr/local/libexec/blindbox"
-#endif
 
 struct command {
     const char *name;
@@ -44,25 +40,10 @@ static int help(FILE *out) {
     return out == stdout ? 0 : 1;
 }
 
-static void try_exec(const char *folder, size_t folder_len, const char *below, const char *program,
-                     char **argv) {
-    char path[PATH_MAX];
-    int n = snprintf(path, sizeof path, "%.*s%s/%s", (int)folder_len, folder, below, program);
-    if (n > 0 && (size_t)n < sizeof path)
-        (void)execv(path, argv);
-}
-
-/* Uninstalled, the sister programs stand in libexec/ beside this one. */
 static int run_sister(const char *program, char **argv) {
-    char self[PATH_MAX];
-    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-    if (n > 0) {
-        self[n] = '\0';
-        const char *slash = strrchr(self, '/');
-        if (slash != NULL)
-            try_exec(self, (size_t)(slash - self), "/libexec", program, argv);
-    }
-    try_exec(BB_LIBEXEC, strlen(BB_LIBEXEC), "", program, argv);
+    char path[PATH_MAX];
+    if (bb_sister_find(program, path, sizeof path))
+        (void)execv(path, argv);
     (void)fprintf(stderr,
                   "blindbox: cannot run %s: %s\n  next      build or install BlindBox whole\n",
                   program, strerror(errno));

@@ -8,6 +8,7 @@
 #include "service/clock.h"
 #include "service/gateway/config.h"
 #include "service/log.h"
+#include "service/secrets.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -541,15 +541,6 @@ static int run_attester(const struct bb_gateway_options *options) {
     return bb_attester_process(attester, ROLE_FD);
 }
 
-/* Keys never reach a disk: no core file, and no other process of the user may look. */
-static void keep_secrets(void) {
-    const struct rlimit none = {0};
-    (void)setrlimit(RLIMIT_CORE, &none);
-#ifndef __SANITIZE_ADDRESS__ /* its search for leaks looks from another process */
-    (void)prctl(PR_SET_DUMPABLE, 0);
-#endif
-}
-
 static int run_role(const struct bb_gateway_options *options, const char *role) {
     (void)fcntl(ROLE_FD, F_SETFD, FD_CLOEXEC);
     if (strcmp(role, "attester") == 0)
@@ -563,7 +554,7 @@ int bb_gateway_role(const struct bb_gateway_options *flags, const char *role) {
     struct bb_gateway_config config;
     struct bb_error err = {0};
     char why[WHY_MAX];
-    keep_secrets();
+    bb_keep_secrets();
     (void)signal(SIGPIPE, SIG_IGN);
     if (bb_gateway_config_make(flags, flags->config != NULL ? CONFIG_FD : -1, &config, &err) !=
         BB_OK) {
