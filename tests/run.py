@@ -120,6 +120,7 @@ def full_run():
     cmocka(ROOT / "build-tsan" / "tests" / "test_threads", "build-tsan")
     script(ROOT / "tests" / "e2e" / "test_attest.py", "build-tsan")
     script(ROOT / "tests" / "e2e" / "test_library.py", "build-tsan")
+    script(ROOT / "tests" / "e2e" / "test_fetch.py", "build-tsan")
 
 
 def main():

@@ -17,6 +17,7 @@ LIBRARIES = {
                      "token/", "attester/sim/", "service/verifier/",
                      "service/session_json", "cli/"],
     r"cbor": ["codec/cbor"],
+    r"curl/": ["service/fetch/transfer.c"],
     r"event2/": ["service/"],
 }
 

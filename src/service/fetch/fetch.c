@@ -144,7 +144,7 @@ static enum bb_status fill(const struct bb_fetch_request *request, struct bb_fet
     }
     BB_TRY(take_ca_file(request->ca_file, w->ca_file, err));
     w->max = request->max == 0 || request->max > BB_FETCH_BODY_MAX ? BB_FETCH_BODY_MAX
-                                                                    : (uint32_t)request->max;
+                                                                   : (uint32_t)request->max;
     w->body_len = (uint32_t)request->body.len;
     w->deadline_ms = bb_now_ms() + (ms > BB_FETCH_MS_MAX ? BB_FETCH_MS_MAX : ms);
     return BB_OK;
@@ -157,7 +157,7 @@ static int send_request(int control, const struct bb_fetch_wire_request *w, stru
         struct cmsghdr align;
         char space[CMSG_SPACE(sizeof(int))];
     } aux = {.space = {0}};
-    struct iovec iov[2] = {{.iov_base = (void *)(uintptr_t)w, .iov_len = sizeof *w},
+    struct iovec iov[2] = {{.iov_base = (void *)(uintptr_t)w, .iov_len = BB_FETCH_REQUEST_HEAD},
                            {.iov_base = (void *)(uintptr_t)body.ptr, .iov_len = body.len}};
     struct msghdr m = {.msg_iov = iov,
                        .msg_iovlen = 2,
@@ -243,19 +243,22 @@ enum bb_status bb_fetch_begin(struct bb_fetcher *fetcher, const struct bb_fetch_
 
 int bb_fetch_fd(const struct bb_fetch *fetch) { return fetch->fd; }
 
-static const char *const fields[] = {
-    [BB_FETCH_GOOD] = "fetch",           [BB_FETCH_RESOLVE] = "fetch.resolve",
-    [BB_FETCH_ADDRESS] = "fetch.address", [BB_FETCH_CONNECT] = "fetch.connect",
-    [BB_FETCH_TLS] = "fetch.tls",        [BB_FETCH_TIME] = "fetch.time",
-    [BB_FETCH_SIZE] = "fetch.size",      [BB_FETCH_ANSWER] = "fetch.answer",
-    [BB_FETCH_PROCESS] = "fetch.process"};
+static const char *const fields[] = {[BB_FETCH_GOOD] = "fetch",
+                                     [BB_FETCH_RESOLVE] = "fetch.resolve",
+                                     [BB_FETCH_ADDRESS] = "fetch.address",
+                                     [BB_FETCH_CONNECT] = "fetch.connect",
+                                     [BB_FETCH_TLS] = "fetch.tls",
+                                     [BB_FETCH_TIME] = "fetch.time",
+                                     [BB_FETCH_SIZE] = "fetch.size",
+                                     [BB_FETCH_ANSWER] = "fetch.answer",
+                                     [BB_FETCH_PROCESS] = "fetch.process"};
 
 static void fail(struct bb_fetch *f, enum bb_fetch_failure failure, const char *text) {
     char shown[BB_TEXT_MAX];
     bb_escape(bb_span_str(text), shown, sizeof shown);
     f->state = BB_FETCH_FAILED;
-    (void)bb_fail(&f->err, BB_VERIFIER_UNAVAILABLE, fields[failure], NULL, NULL, "%s: %s",
-                  f->about, shown);
+    (void)bb_fail(&f->err, BB_VERIFIER_UNAVAILABLE, fields[failure], NULL, NULL, "%s: %s", f->about,
+                  shown);
 }
 
 /* The first datagram. */

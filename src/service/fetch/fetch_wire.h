@@ -22,6 +22,7 @@ struct bb_fetch_wire_request {
     char ca_file[PATH_MAX];           /* "": the system's */
     uint8_t body[];
 };
+#define BB_FETCH_REQUEST_HEAD offsetof(struct bb_fetch_wire_request, body)
 
 /* Why there is no answer; names in fetch.c. */
 enum bb_fetch_failure {

@@ -76,8 +76,8 @@ void bb_job_event(struct bb_jobs *jobs, struct bb_job *job, uint32_t events) {
 /* Ours is the same build; all the same, what it may ask is decided here too. */
 static bool is_sound(const struct bb_fetch_wire_request *r, size_t n) {
     struct bb_fetch_url again;
-    if (n < sizeof *r || n != sizeof *r + r->body_len || r->max > BB_FETCH_BODY_MAX ||
-        memchr(r->url.text, 0, sizeof r->url.text) == NULL ||
+    if (n < BB_FETCH_REQUEST_HEAD || n != BB_FETCH_REQUEST_HEAD + r->body_len ||
+        r->max > BB_FETCH_BODY_MAX || memchr(r->url.text, 0, sizeof r->url.text) == NULL ||
         memchr(r->url.socket, 0, sizeof r->url.socket) == NULL ||
         memchr(r->accept, 0, sizeof r->accept) == NULL ||
         memchr(r->ca_file, 0, sizeof r->ca_file) == NULL || strpbrk(r->accept, "\r\n") != NULL)
@@ -141,7 +141,7 @@ static int attached(struct msghdr *m) {
 bool bb_jobs_receive(struct bb_jobs *jobs, int control) {
     static union {
         struct bb_fetch_wire_request request;
-        uint8_t bytes[sizeof(struct bb_fetch_wire_request) + BB_FETCH_BODY_MAX];
+        uint8_t bytes[BB_FETCH_REQUEST_HEAD + BB_FETCH_BODY_MAX];
     } in;
     union {
         struct cmsghdr align;

@@ -4,7 +4,7 @@
 
 #include "service/fetch/transfer.h"
 
-#define BB_FETCH_JOBS_MAX 512  /* those that wait too; more are refused: memory */
+#define BB_FETCH_JOBS_MAX 512   /* those that wait too; more are refused: memory */
 #define BB_FETCH_TAKEN_MS 30000 /* an answer that nobody takes: memory */
 
 enum bb_job_state { BB_JOB_FREE = 0, BB_JOB_QUEUED, BB_JOB_RUNNING, BB_JOB_SENDING };

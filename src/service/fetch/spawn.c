@@ -5,12 +5,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+enum { END_MS = 1000 }; /* then it is killed */
 
 extern char **environ;
 
@@ -71,8 +74,7 @@ static int start(const char *path, int control, pid_t *pid) {
     failed = posix_spawnattr_init(&attributes);
     if (failed == 0) {
         failed = child_files(&files, control) | child_signals(&attributes);
-        failed = failed != 0 ? ENOMEM
-                             : posix_spawn(pid, path, &files, &attributes, argv, environ);
+        failed = failed != 0 ? ENOMEM : posix_spawn(pid, path, &files, &attributes, argv, environ);
         (void)posix_spawnattr_destroy(&attributes);
     }
     (void)posix_spawn_file_actions_destroy(&files);
@@ -93,15 +95,16 @@ enum bb_status bb_fetch_spawn(struct bb_fetch_process *out, struct bb_error *err
         (void)close(pair[0]);
         return cannot(err, failed);
     }
-    *out = (struct bb_fetch_process){
-        .control = pair[0], .pid = pid, .pidfd = pidfd_open(pid, 0)};
+    *out = (struct bb_fetch_process){.control = pair[0], .pid = pid, .pidfd = pidfd_open(pid, 0)};
     return BB_OK;
 }
 
 /* By its descriptor: its number may be another process's by now, if the host waits for all. */
 static void end_by_descriptor(int pidfd) {
     siginfo_t info;
-    (void)pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
+    struct pollfd ended = {.fd = pidfd, .events = POLLIN};
+    if (poll(&ended, 1, END_MS) != 1)
+        (void)pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
     while (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED) != 0 && errno == EINTR)
         continue;
     (void)close(pidfd);

@@ -33,8 +33,8 @@ static const struct v6_block {
     uint8_t last_mask; /* of the last byte that counts */
     size_t len;
 } refused_v6[] = {
-    {{0xfe, 0x80}, 0xc0, 2},                                                    /* link-local */
-    {{0xff}, 0xff, 1},                                                          /* multicast */
+    {{0xfe, 0x80}, 0xc0, 2},                                                        /* link-local */
+    {{0xff}, 0xff, 1},                                                              /* multicast */
     {{0xfd, 0x00, 0x0e, 0xc2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x02, 0x54}, 0xff, 16}, /* AWS */
     {{0xfd, 0x20, 0x00, 0xce, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x02, 0x54}, 0xff, 16}, /* Google */
 };

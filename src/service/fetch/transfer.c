@@ -22,6 +22,7 @@ struct bb_transfer {
     struct curl_slist *fields;
     uint8_t *body;
     size_t len, cap, head_len;
+    bool head_done; /* its empty line came */
     bool too_large;
     bool refused, opened; /* an address was refused; a socket was opened for one */
     char error[CURL_ERROR_SIZE];
@@ -34,9 +35,8 @@ struct bb_transfers *bb_transfers_new(void) {
         return NULL;
     }
     t->multi = curl_multi_init();
-    if (t->multi == NULL ||
-        curl_multi_setopt(t->multi, CURLMOPT_MAXCONNECTS, (long)BB_FETCH_IDLE_CONNECTIONS) !=
-            CURLM_OK) {
+    if (t->multi == NULL || curl_multi_setopt(t->multi, CURLMOPT_MAXCONNECTS,
+                                              (long)BB_FETCH_IDLE_CONNECTIONS) != CURLM_OK) {
         bb_transfers_free(t);
         return NULL;
     }
@@ -59,11 +59,11 @@ void bb_transfers_wait(struct bb_transfers *transfers, int fd, int timeout_ms) {
 /* The address that is really connected to, whatever the name was. */
 static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *a) {
     struct bb_transfer *t = arg;
-    bool good = a->family == AF_UNIX ? t->request->url.socket[0] != '\0'
-                                     : t->request->url.socket[0] == '\0' &&
-                                           (bb_fetch_url_is_tls(&t->request->url)
-                                                ? bb_fetch_is_askable(&a->addr)
-                                                : bb_fetch_is_loopback(&a->addr));
+    bool good = a->family == AF_UNIX
+                    ? t->request->url.socket[0] != '\0'
+                    : t->request->url.socket[0] == '\0' &&
+                          (bb_fetch_url_is_tls(&t->request->url) ? bb_fetch_is_askable(&a->addr)
+                                                                 : bb_fetch_is_loopback(&a->addr));
     if (purpose != CURLSOCKTYPE_IPCXN || !good) {
         t->refused = true;
         return CURL_SOCKET_BAD;
@@ -98,9 +98,9 @@ static size_t take_body(char *data, size_t size, size_t n, void *arg) {
 
 static size_t take_field(char *data, size_t size, size_t n, void *arg) {
     struct bb_transfer *t = arg;
-    (void)data;
     n *= size;
     t->head_len += n;
+    t->head_done = n == 2 && memcmp(data, "\r\n", 2) == 0;
     t->too_large = t->too_large || t->head_len > BB_FETCH_HEAD_MAX;
     return t->too_large ? n + 1 : n;
 }
@@ -212,8 +212,8 @@ static enum bb_fetch_failure failure_of(const struct bb_transfer *t, CURLcode co
     case CURLE_SSL_CIPHER:
     case CURLE_SSL_ISSUER_ERROR:
         return BB_FETCH_TLS;
-    case CURLE_OUT_OF_MEMORY:
-        return BB_FETCH_PROCESS;
+    case CURLE_OUT_OF_MEMORY: /* what it says of a line of the head beyond its own limit, too */
+        return t->opened && !t->head_done ? BB_FETCH_SIZE : BB_FETCH_PROCESS;
     }
     return BB_FETCH_ANSWER;
 }
@@ -272,11 +272,26 @@ static uint32_t take_max_age(CURL *easy) {
     return age;
 }
 
+/* An end that only the end of the connection tells could as well be a cut: libcurl takes a missing
+ * close_notify for an end, and half a head for a whole one. */
+static bool is_whole(struct bb_transfer *t, long http) {
+    curl_off_t length = -1;
+    struct curl_header *h = NULL;
+    if (!t->head_done || http < 200 || http > 999)
+        return false;
+    if (http == 204 || http == 304)
+        return true;
+    (void)curl_easy_getinfo(t->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+    return length >= 0 ||
+           (curl_easy_header(t->easy, "Transfer-Encoding", 0, CURLH_HEADER, -1, &h) == CURLHE_OK &&
+            strcasecmp(h->value, "chunked") == 0);
+}
+
 static void describe(struct bb_transfer *t, CURLcode code, struct bb_fetch_wire_answer *a) {
     long http = 0;
     if (code == CURLE_OK)
         (void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &http);
-    if (code != CURLE_OK || http < 200 || http > 999) {
+    if (code != CURLE_OK || !is_whole(t, http)) {
         describe_failure(t, code == CURLE_OK ? CURLE_WEIRD_SERVER_REPLY : code, a);
         return;
     }

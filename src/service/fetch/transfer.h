@@ -4,11 +4,11 @@
 
 #include "service/fetch/fetch_wire.h"
 
-#define BB_FETCH_TRANSFERS_MAX 32      /* at once; others wait: descriptors, and the services asked */
-#define BB_FETCH_CONNECT_MS 5000       /* an address that swallows everything */
-#define BB_FETCH_HEAD_MAX 65536        /* bytes of an answer's head: a head that never ends */
-#define BB_FETCH_IDLE_CONNECTIONS 16   /* kept for the next request: descriptors */
-#define BB_FETCH_CONNECTION_S_MAX 300  /* an old connection verified its peer too long ago */
+#define BB_FETCH_TRANSFERS_MAX 32    /* at once; others wait: descriptors, and the services asked */
+#define BB_FETCH_CONNECT_MS 5000     /* an address that swallows everything */
+#define BB_FETCH_HEAD_MAX 65536      /* bytes of an answer's head: a head that never ends */
+#define BB_FETCH_IDLE_CONNECTIONS 16 /* kept for the next request: descriptors */
+#define BB_FETCH_CONNECTION_S_MAX 300 /* an old connection verified its peer too long ago */
 
 struct bb_transfers;
 struct bb_transfer;

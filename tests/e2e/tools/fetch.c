@@ -150,27 +150,50 @@ static bool read_body(const char *path) {
 
 static bool take_options(int argc, char **argv) {
     static const struct option known[] = {
-        {"path", 1, NULL, 'p'},     {"accept", 1, NULL, 'a'}, {"body", 1, NULL, 'b'},
-        {"ca", 1, NULL, 'c'},       {"timeout", 1, NULL, 't'}, {"max", 1, NULL, 'm'},
-        {"repeat", 1, NULL, 'r'},   {"parallel", 1, NULL, 'n'}, {"cancel", 1, NULL, 'x'},
-        {"threads", 1, NULL, 'h'},  {"pause", 0, NULL, 'w'},  {NULL, 0, NULL, 0}};
+        {"path", 1, NULL, 'p'},    {"accept", 1, NULL, 'a'},   {"body", 1, NULL, 'b'},
+        {"ca", 1, NULL, 'c'},      {"timeout", 1, NULL, 't'},  {"max", 1, NULL, 'm'},
+        {"repeat", 1, NULL, 'r'},  {"parallel", 1, NULL, 'n'}, {"cancel", 1, NULL, 'x'},
+        {"threads", 1, NULL, 'h'}, {"pause", 0, NULL, 'w'},    {NULL, 0, NULL, 0}};
     int c = 0;
     bool good = true;
     while (good && (c = getopt_long(argc, argv, "", known, NULL)) != -1) {
         unsigned long number = optarg == NULL ? 0 : strtoul(optarg, NULL, 10);
         switch (c) {
-        case 'p': o.request.path = optarg; break;
-        case 'a': o.request.accept = optarg; break;
-        case 'b': good = read_body(optarg); break;
-        case 'c': o.request.ca_file = optarg; break;
-        case 't': o.request.timeout_ms = (uint32_t)number; break;
-        case 'm': o.request.max = number; break;
-        case 'r': o.repeat = number; break;
-        case 'n': o.parallel = number; break;
-        case 'x': o.cancel_ms = (int)number; break;
-        case 'h': o.threads = number; break;
-        case 'w': o.pause = true; break;
-        default: good = false;
+        case 'p':
+            o.request.path = optarg;
+            break;
+        case 'a':
+            o.request.accept = optarg;
+            break;
+        case 'b':
+            good = read_body(optarg);
+            break;
+        case 'c':
+            o.request.ca_file = optarg;
+            break;
+        case 't':
+            o.request.timeout_ms = (uint32_t)number;
+            break;
+        case 'm':
+            o.request.max = number;
+            break;
+        case 'r':
+            o.repeat = number;
+            break;
+        case 'n':
+            o.parallel = number;
+            break;
+        case 'x':
+            o.cancel_ms = (int)number;
+            break;
+        case 'h':
+            o.threads = number;
+            break;
+        case 'w':
+            o.pause = true;
+            break;
+        default:
+            good = false;
         }
     }
     o.request.url = argv[optind];
