@@ -1,6 +1,7 @@
 #include "channel/binding.h"
 
 #include "base/hex.h"
+#include "token/report_data.h"
 
 #include <stdio.h>
 
@@ -73,9 +74,7 @@ bool bb_binding_report_data(const uint8_t d[BB_D_SIZE], unsigned form,
     if (form > 1 || !bb_binding_runtime(d, runtime) ||
         !bb_sha256(bb_span(runtime, BB_RUNTIME_SIZE), out))
         return false;
-    memset(out + 32, 0, 32);
-    /* Form 1's tail is one that no other maker of reports uses. */
-    return form == 0 || bb_sha256(BB_SPAN_LIT("blindbox/1 report_data"), out + 32);
+    return bb_report_data_tail(form, out + 32);
 }
 
 bool bb_binding_extra_data(const uint8_t d[BB_D_SIZE], uint8_t out[BB_EXTRA_DATA_SIZE]) {

@@ -270,7 +270,7 @@ static void test_chains(void **state) {
     } rows[] = {
         {"", BB_OK},
         {"\n\n", BB_OK},
-        {"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", BB_MALFORMED_EVIDENCE},
+        {"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", BB_OK},
         {"-----BEGIN CERTIFICATE-----\nAAAA\n", BB_MALFORMED_EVIDENCE},
         {"-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n", BB_MALFORMED_EVIDENCE}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
