@@ -2,11 +2,11 @@
 
 #include "appraise/rules_snp.h"
 #include "base/hex.h"
+#include "base/rfc3339.h"
 #include "evidence/kinds.h"
 #include "evidence/snp/chain.h"
 
 #include <stdio.h>
-#include <time.h>
 
 struct appraisal {
     const struct bb_policy *policy;
@@ -17,13 +17,6 @@ struct appraisal {
     int64_t now;
     struct bb_result *r;
 };
-
-static void time_text(int64_t seconds, char *out, size_t cap) {
-    time_t t = (time_t)seconds;
-    struct tm tm;
-    if (gmtime_r(&t, &tm) == NULL || strftime(out, cap, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
-        bb_copy_text(out, cap, "unknown time");
-}
 
 /* Evidence of a kind that this build can tell apart but not verify is refused by its name. */
 static bool is_other_kind(struct appraisal *a, struct bb_span raw) {
@@ -180,14 +173,14 @@ static void chain(struct appraisal *a) {
 static void validity(struct appraisal *a) {
     const struct bb_cert *all[] = {a->path.vek, a->path.ask, a->path.ark};
     char found[40], from[40], until[40], expected[BB_VALUE_MAX];
-    time_text(a->now, found, sizeof found);
+    bb_rfc3339_text(a->now, found, sizeof found);
     for (size_t i = 0; i < 3; i++) {
         if (all[i] == NULL)
             return;
         if (bb_cert_not_before(all[i]) <= a->now && a->now <= bb_cert_not_after(all[i]))
             continue;
-        time_text(bb_cert_not_before(all[i]), from, sizeof from);
-        time_text(bb_cert_not_after(all[i]), until, sizeof until);
+        bb_rfc3339_text(bb_cert_not_before(all[i]), from, sizeof from);
+        bb_rfc3339_text(bb_cert_not_after(all[i]), until, sizeof until);
         (void)snprintf(expected, sizeof expected, "%s to %s", from, until);
         bb_check_fail(a->r, BB_CHECK_VALIDITY, BB_COLLATERAL_UNAVAILABLE, expected, found,
                       "%s is %s", bb_cert_subject_cn(all[i]),
@@ -210,7 +203,7 @@ static void crl(struct appraisal *a) {
         return;
     case BB_SNP_CRL_GOOD: {
         char until[40];
-        time_text(bb_crl_next_update(used), until, sizeof until);
+        bb_rfc3339_text(bb_crl_next_update(used), until, sizeof until);
         bb_check_pass(a->r, BB_CHECK_CRL, "not revoked", until);
         return;
     }
@@ -301,29 +294,6 @@ static void binding(struct appraisal *a) {
         bb_check_pass(a->r, (enum bb_check_id)id, NULL, NULL);
 }
 
-/* Left-out checks are shown as skipped. A check that then cannot be made at all is a failure of the
- * class that was skipped: leaving one out never lets another fall away in silence. */
-static void apply_skips(struct bb_result *r, uint64_t skip) {
-    enum bb_status cause = BB_INTERNAL;
-    if (skip == 0)
-        return;
-    for (int i = 0; i < BB_CHECK_COUNT; i++) {
-        if ((skip >> i & 1) == 0)
-            continue;
-        if (r->checks[i].outcome == BB_OUTCOME_FAILED)
-            cause = r->checks[i].status;
-        r->checks[i] = (struct bb_check){.outcome = BB_OUTCOME_SKIPPED, .status = BB_OK};
-        bb_copy_text(r->checks[i].reason, sizeof r->checks[i].reason, "left out with --skip");
-    }
-    for (int i = 0; i < BB_CHECK_COUNT; i++)
-        if (r->checks[i].outcome == BB_OUTCOME_FAILED)
-            return; /* refused anyway, by its real class */
-    for (int i = 0; i < BB_CHECK_COUNT; i++)
-        if (r->checks[i].outcome == BB_OUTCOME_NONE)
-            bb_check_fail(r, (enum bb_check_id)i, cause, "made", "not made",
-                          "could not be made, because of a check that was left out");
-}
-
 static void all_checks(struct appraisal *a, struct bb_span raw) {
     if (!structure(a, raw))
         return;
@@ -359,7 +329,7 @@ enum bb_status bb_appraise_snp_with(struct bb_span report, struct bb_snp_certs *
     struct appraisal a = {
         .policy = policy, .expect = expect, .certs = certs, .now = now, .r = result};
     all_checks(&a, report);
-    apply_skips(result, skip);
+    bb_result_skip(result, skip);
     bb_result_close(result);
     return result->status;
 }

@@ -90,6 +90,33 @@ void bb_check_note(struct bb_result *r, enum bb_check_id id, enum bb_outcome out
     set_text(c->reason, sizeof c->reason, reason);
 }
 
+/* True if the appraisal of this subject makes the check. */
+static bool is_made(const struct bb_result *r, int id) {
+    enum bb_subject subject = r->subject == 0 ? BB_OF_EVIDENCE : r->subject;
+    return (checks[id].of & subject) != 0;
+}
+
+void bb_result_skip(struct bb_result *r, uint64_t skip) {
+    enum bb_status cause = BB_INTERNAL;
+    if (skip == 0)
+        return;
+    for (int i = 0; i < BB_CHECK_COUNT; i++) {
+        if ((skip >> i & 1) == 0 || !is_made(r, i))
+            continue;
+        if (r->checks[i].outcome == BB_OUTCOME_FAILED)
+            cause = r->checks[i].status;
+        r->checks[i] = (struct bb_check){.outcome = BB_OUTCOME_SKIPPED, .status = BB_OK};
+        set_text(r->checks[i].reason, sizeof r->checks[i].reason, "left out with --skip");
+    }
+    for (int i = 0; i < BB_CHECK_COUNT; i++)
+        if (r->checks[i].outcome == BB_OUTCOME_FAILED)
+            return; /* refused anyway, by its real class */
+    for (int i = 0; i < BB_CHECK_COUNT; i++)
+        if (r->checks[i].outcome == BB_OUTCOME_NONE && is_made(r, i))
+            bb_check_fail(r, (enum bb_check_id)i, cause, "made", "not made",
+                          "could not be made, because of a check that was left out");
+}
+
 /* Zero means "no verdict": acceptance needs every row, so a check that somebody forgot to make, or
  * that was lost, refuses. */
 void bb_result_close(struct bb_result *r) {
@@ -102,8 +129,7 @@ void bb_result_close(struct bb_result *r) {
         return;
     }
     for (int i = 0; i < BB_CHECK_COUNT; i++) {
-        enum bb_subject subject = r->subject == 0 ? BB_OF_EVIDENCE : r->subject;
-        if (r->checks[i].outcome != BB_OUTCOME_NONE || (checks[i].of & subject) == 0)
+        if (r->checks[i].outcome != BB_OUTCOME_NONE || !is_made(r, i))
             continue;
         bb_check_fail(r, (enum bb_check_id)i, BB_INTERNAL, "made", "not made",
                       "the check was not made");

@@ -58,6 +58,10 @@ void bb_check_fail(struct bb_result *r, enum bb_check_id id, enum bb_status stat
                    const char *expected, const char *found, const char *fmt, ...) BB_PRINTF(6, 7);
 void bb_check_note(struct bb_result *r, enum bb_check_id id, enum bb_outcome outcome,
                    const char *reason);
+/* Before closing: checks whose bit is set in `skip` are shown as skipped, never as passed. A check that
+ * then cannot be made at all is a failure of the class that was skipped: leaving one out never lets
+ * another fall away in silence. */
+void bb_result_skip(struct bb_result *r, uint64_t skip);
 /* Sets verdict and class: accepted only if every check of the subject was recorded and none failed.
  */
 void bb_result_close(struct bb_result *r);

@@ -243,10 +243,8 @@ static void minimum_tcb(const struct bb_rules_input *in, struct bb_result *r) {
                       "the policy names no minimum_tcb");
 }
 
-/* One list of digests against one field. Returns true if it failed. */
-static bool list_rule(struct bb_result *r, enum bb_check_id id, enum bb_status status,
-                      const struct bb_policy_digests *list, struct bb_span value,
-                      const char *what) {
+bool bb_rule_list(struct bb_result *r, enum bb_check_id id, enum bb_status status,
+                  const struct bb_policy_digests *list, struct bb_span value, const char *what) {
     char expected[BB_VALUE_MAX], found[BB_VALUE_MAX];
     if (!list->given)
         return false;
@@ -266,8 +264,8 @@ static bool list_rule(struct bb_result *r, enum bb_check_id id, enum bb_status s
 static void measurement(const struct bb_rules_input *in, struct bb_result *r) {
     bb_check_note(r, BB_CHECK_MEASUREMENT, BB_OUTCOME_NOT_REQUESTED,
                   "the policy names no measurements");
-    (void)list_rule(r, BB_CHECK_MEASUREMENT, BB_MEASUREMENT_MISMATCH, &in->policy->measurements,
-                    in->report->measurement, "the launch measurement");
+    (void)bb_rule_list(r, BB_CHECK_MEASUREMENT, BB_MEASUREMENT_MISMATCH, &in->policy->measurements,
+                       in->report->measurement, "the launch measurement");
 }
 
 static void host_data(const struct bb_rules_input *in, struct bb_result *r) {
@@ -275,23 +273,24 @@ static void host_data(const struct bb_rules_input *in, struct bb_result *r) {
     if (in->policy->cce_policy_file != NULL && !in->policy->host_data.given)
         bb_check_fail(r, BB_CHECK_HOST_DATA, BB_INTERNAL, "cce_policy_file read", "not read",
                       "the container policy file was not read");
-    (void)list_rule(r, BB_CHECK_HOST_DATA, BB_INVALID_ENCLAVE_CODE, &in->policy->host_data,
-                    in->report->host_data, "the host data");
+    (void)bb_rule_list(r, BB_CHECK_HOST_DATA, BB_INVALID_ENCLAVE_CODE, &in->policy->host_data,
+                       in->report->host_data, "the host data");
 }
 
 static void id_keys(const struct bb_rules_input *in, struct bb_result *r) {
     bb_check_note(r, BB_CHECK_ID_KEYS, BB_OUTCOME_NOT_REQUESTED,
                   "the policy names no id or author keys");
-    if (list_rule(r, BB_CHECK_ID_KEYS, BB_MEASUREMENT_MISMATCH, &in->policy->id_key_digests,
-                  in->report->id_key_digest, "the id key"))
+    if (bb_rule_list(r, BB_CHECK_ID_KEYS, BB_MEASUREMENT_MISMATCH, &in->policy->id_key_digests,
+                     in->report->id_key_digest, "the id key"))
         return;
     if (in->policy->author_key_digests.given && !in->report->author_key_en) {
         bb_check_fail(r, BB_CHECK_ID_KEYS, BB_MEASUREMENT_MISMATCH, "an author key",
                       "AUTHOR_KEY_EN 0", "the VM was started without an author key");
         return;
     }
-    (void)list_rule(r, BB_CHECK_ID_KEYS, BB_MEASUREMENT_MISMATCH, &in->policy->author_key_digests,
-                    in->report->author_key_digest, "the author key");
+    (void)bb_rule_list(r, BB_CHECK_ID_KEYS, BB_MEASUREMENT_MISMATCH,
+                       &in->policy->author_key_digests, in->report->author_key_digest,
+                       "the author key");
 }
 
 static void config(const struct bb_rules_input *in, struct bb_result *r) {
@@ -309,8 +308,8 @@ static void config(const struct bb_rules_input *in, struct bb_result *r) {
     else if (!list->given)
         bb_check_pass(r, BB_CHECK_CONFIG, "upstream inside the TEE", "inside");
     else
-        (void)list_rule(r, BB_CHECK_CONFIG, BB_CONFIGURATION_REFUSED, list,
-                        BB_SPAN_OF(e->config_digest), "the gateway's configuration");
+        (void)bb_rule_list(r, BB_CHECK_CONFIG, BB_CONFIGURATION_REFUSED, list,
+                           BB_SPAN_OF(e->config_digest), "the gateway's configuration");
 }
 
 static void chip_ids(const struct bb_rules_input *in, struct bb_result *r) {
@@ -318,10 +317,10 @@ static void chip_ids(const struct bb_rules_input *in, struct bb_result *r) {
     const struct bb_snp_report *rep = in->report;
     const enum bb_check_id id = BB_CHECK_CHIP_IDS;
     bb_check_note(r, id, BB_OUTCOME_NOT_REQUESTED, "the policy names no chips, families or images");
-    if (list_rule(r, id, BB_GUEST_POLICY_REJECTED, &p->chip_ids, rep->chip_id, "the chip id") ||
-        list_rule(r, id, BB_GUEST_POLICY_REJECTED, &p->family_ids, rep->family_id,
-                  "the family id") ||
-        list_rule(r, id, BB_GUEST_POLICY_REJECTED, &p->image_ids, rep->image_id, "the image id"))
+    if (bb_rule_list(r, id, BB_GUEST_POLICY_REJECTED, &p->chip_ids, rep->chip_id, "the chip id") ||
+        bb_rule_list(r, id, BB_GUEST_POLICY_REJECTED, &p->family_ids, rep->family_id,
+                     "the family id") ||
+        bb_rule_list(r, id, BB_GUEST_POLICY_REJECTED, &p->image_ids, rep->image_id, "the image id"))
         return;
     if (!p->has_minimum_guest_svn)
         return;

@@ -1,4 +1,4 @@
-/* Stage 7: the policy's rules on a report. Internal to the appraisal. */
+/* Stage 7: the policy's rules on a report. Internal to the appraisals. */
 #ifndef BB_APPRAISE_RULES_SNP_H
 #define BB_APPRAISE_RULES_SNP_H
 
@@ -15,6 +15,11 @@ struct bb_rules_input {
 
 /* Records every check of stage 7. */
 void bb_rules_snp(const struct bb_rules_input *in, struct bb_result *result);
+
+/* One list of the policy against one value: records the check unless the list is not given. True if
+ * it failed. `what` stands in the text: "the launch measurement". */
+bool bb_rule_list(struct bb_result *r, enum bb_check_id id, enum bb_status status,
+                  const struct bb_policy_digests *list, struct bb_span value, const char *what);
 
 /* "bootloader 4 tee 0 snp 24 microcode 219"; raw hex if the product is unknown. */
 void bb_tcb_text(struct bb_snp_tcb tcb, enum bb_snp_product product, char *out, size_t cap);

@@ -1,6 +1,7 @@
 #include "base/rfc3339.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -74,4 +75,11 @@ bool bb_rfc3339_parse(const char *text, int64_t *seconds) {
         return false;
     *seconds = (int64_t)t - offset;
     return true;
+}
+
+void bb_rfc3339_text(int64_t seconds, char *out, size_t cap) {
+    time_t t = (time_t)seconds;
+    struct tm tm;
+    if (gmtime_r(&t, &tm) == NULL || strftime(out, cap, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+        (void)snprintf(out, cap, "unknown time");
 }
