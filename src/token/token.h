@@ -33,11 +33,16 @@ struct bb_token_expectation {
     bool has_d; /* MAA: x-ms-runtime is exactly {"blindbox-1": b64url(d)};
                                 EAR: eat_nonce is, or holds, b64url(d) */
     uint8_t d[48];
-    const char *nonce;          /* this client's own, as sent; NULL: none was */
+    const json_t *runtime; /* NULL, or MAA: x-ms-runtime is this value (members in any order) */
+    const char *nonce;     /* this client's own, as sent; NULL: none was */
+    /* On a connection: SHA-384 of the gateway's config, which D covers, and bit 0 of its flags. Without
+     * it the token's config row refuses, unless the report is checked too. */
+    bool has_config_digest, outside_upstream;
+    uint8_t config_digest[48];
     enum bb_evidence_kind kind; /* 0: a file; the token's own kind decides */
     bool report_is_checked; /* the same policy is appraised on the report too (want 3, background):
                                 what the token has no claim for is left to it */
-    uint64_t skip;
+    uint64_t skip;          /* bit n: check n is left out; never token, token-signature, issuer */
 };
 
 /* Verifies and appraises: structure, signature by a pinned key, issuer, validity, type, binding,
@@ -47,6 +52,12 @@ BB_MUST_USE enum bb_status bb_token_appraise(struct bb_span text,
                                              const struct bb_token_expectation *expect,
                                              const struct bb_policy *policy, int64_t now,
                                              struct bb_result *result);
+
+/* The checks of a token that no caller can leave out: without them its claims are anybody's. */
+bool bb_token_check_is_fixed(enum bb_check_id id);
+
+/* Of which kind of evidence the claims speak: "sev-snp", "azure-hcl", "unknown". Judges nothing. */
+const char *bb_token_kind_name(const json_t *claims, enum bb_token_profile profile);
 
 /* True if the policy asks for something that no token of this profile states (chip_ids, CRL,
  * platform bits ...; the defaults of crl and provisional_firmware too): such a policy needs the
