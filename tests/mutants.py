@@ -20,7 +20,8 @@ CBOR, POLICY = "unit/test_cbor", "unit/test_policy"
 SIM_UNIT = "unit/test_sim"
 SIM, ATTEST, LIBRARY = "e2e/test_sim_evidence.py", "e2e/test_attest.py", "e2e/test_library.py"
 RELAY, HEAD, RELOAD = "e2e/test_relay.py", "unit/test_http_head", "e2e/test_reload.py"
-VECTORS = "vectors/snp_vectors.py"
+VECTORS, JOSE = "vectors/snp_vectors.py", "vectors/jose_vectors.py"
+JWS, JWKS, PUBKEY = "unit/test_jws", "unit/test_jwks", "unit/test_pubkey"
 
 # (name, file below src/, what stands there, what the mutant has instead, tests that must notice)
 MUTANTS = [
@@ -226,6 +227,29 @@ MUTANTS = [
      "return bb_fail(err, BB_MALFORMED_EVIDENCE, \"form\"", [ENGINE]),
     ("malformed-status", "channel/gateway.c", "return BB_CHANNEL_MALFORMED;", "return BB_CHANNEL_NOTHING_IN_COMMON;",
      [ENGINE]),
+    ("token-parts", "codec/jws.c", "if (part == N_PARTS)\n            return malformed(",
+     "if (part == N_PARTS)\n            break;\n        if (part > N_PARTS)\n            return malformed(", [JWS, JOSE]),
+    ("token-empty-part", "codec/jws.c", "if (parts[part].len == 0)", "if (false)", [JWS]),
+    ("token-crit", "codec/jws.c", "BB_TRY(no_extension(jws->header, err));", "", [JWS]),
+    ("token-spare-bits", "base/hex.c", "if (bytes < 3 && (bits & ((1U << (24 - 8 * bytes)) - 1)) != 0)", "if (false)",
+     [JWS]),
+    ("token-alg-of-key", "token/jwks.c",
+     "if (jwk->alg == BB_SIG_NONE ? !bb_pubkey_fits(jwk->key, alg) : jwk->alg != alg)",
+     "if (!bb_pubkey_fits(jwk->key, alg))", [JWKS]),
+    ("token-kid", "token/jwks.c", "if (by_kid && !is_kid(jwk, kid))", "if (false)", [JWKS, JOSE]),
+    ("key-use", "token/jwks.c", "if (m->use != NULL && strcmp(m->use, \"sig\") != 0)", "if (false)", [JWKS, JOSE]),
+    ("key-ops", "token/jwks.c", "if (m->key_ops != NULL && !holds(m->key_ops, \"verify\"))", "if (false)",
+     [JWKS, JOSE]),
+    ("key-private", "token/jwks.c", "if (m->is_private)", "if (false)", [JWKS]),
+    ("key-certificate", "token/jwks.c", "if (numbers == NULL || cert == NULL)", "if (true)", [JWKS]),
+    ("rsa-size", "crypto/pubkey.c", "BN_num_bits(n) < BB_RSA_BITS_MIN || ", "", [PUBKEY, JWKS]),
+    ("rsa-exponent", "crypto/pubkey.c", "BN_is_odd(e) == 0 || BN_is_one(e) == 1 || ", "", [PUBKEY]),
+    ("rsa-broken-generator", "crypto/pubkey.c", "if (bb_roca_marked(n))", "if (false)", [JOSE]),
+    ("pss-salt", "crypto/sig_alg.c", "EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, (int)info->md_len)",
+     "EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, RSA_PSS_SALTLEN_AUTO)", [JOSE]),
+    ("signature-length", "crypto/pubkey.c",
+     "if (signature.len != (half == 0 ? key->rsa_size : 2 * half))", "if (false)", [JOSE]),
+    ("ec-point", "crypto/pubkey.c", "ctx != NULL && EVP_PKEY_public_check(ctx) == 1;", "ctx != NULL;", [PUBKEY]),
 ]
 
 

@@ -197,6 +197,14 @@ static void test_keys_in_der(void **state) {
     assert_int_equal(bb_pubkey_from_spki(bb_span(spki.ptr, spki.len - 1), &key, &err),
                      BB_MALFORMED_EVIDENCE);
     assert_string_equal(err.field, "key");
+    static const uint8_t infinity[] = {0x30, 0x19, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48,
+                                       0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48,
+                                       0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x02, 0x00, 0x00};
+    err = (struct bb_error){0};
+    assert_int_equal(bb_pubkey_from_spki(BB_SPAN_OF(infinity), &key, &err),
+                     BB_UNSUPPORTED_EVIDENCE);
+    assert_string_equal(err.field, "x");
+    assert_null(key);
     assert_int_equal(ERR_peek_error(), 0);
 }
 
