@@ -77,7 +77,7 @@ static enum bb_status read_header(struct bb_jws *jws, struct bb_error *err) {
 }
 
 static enum bb_status fill(struct bb_span text, struct bb_jws *jws, struct bb_error *err) {
-    struct bb_span parts[N_PARTS];
+    struct bb_span parts[N_PARTS] = {{NULL, 0}};
     BB_TRY(split(text, parts, err));
     jws->memory = malloc(text.len);
     if (jws->memory == NULL)
