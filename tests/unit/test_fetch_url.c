@@ -12,7 +12,8 @@ static void test_urls_that_may_be_asked(void **state) {
     } rows[] = {
         {"https://a.example", NULL, "https://a.example", ""},
         {"https://a.example/", "/certs", "https://a.example/certs", ""},
-        {"https://A-b_c.example:65535/x/y", "/z?a=b&c=%20", "https://A-b_c.example:65535/x/y/z?a=b&c=%20", ""},
+        {"https://A-b_c.example:65535/x/y", "/z?a=b&c=%20",
+         "https://A-b_c.example:65535/x/y/z?a=b&c=%20", ""},
         {"https://[2001:db8::1]:443/p?q", NULL, "https://[2001:db8::1]:443/p?q", ""},
         {"https://10.0.0.1", "/certs", "https://10.0.0.1/certs", ""},
         {"http://localhost:80", "/certs", "http://localhost:80/certs", ""},

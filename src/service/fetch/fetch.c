@@ -329,6 +329,8 @@ enum bb_fetch_state bb_fetch_take(struct bb_fetch *fetch, struct bb_fetch_answer
 void bb_fetch_end(struct bb_fetch *fetch) {
     if (fetch == NULL)
         return;
+    /* For the process, and whoever waits on a copy of the descriptor: it is over. */
+    (void)shutdown(fetch->fd, SHUT_RDWR);
     (void)close(fetch->fd);
     free(fetch->body);
     free(fetch);
