@@ -6,6 +6,7 @@
 int bb_cmd_evidence(int argc, char **argv);
 int bb_cmd_policy(int argc, char **argv);
 int bb_cmd_sim(int argc, char **argv);
+int bb_cmd_token(int argc, char **argv);
 /* In libexec/blindbox-net: what links TLS and the event loop. */
 int bb_cmd_gateway(int argc, char **argv);
 int bb_cmd_attest(int argc, char **argv);

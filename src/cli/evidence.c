@@ -72,6 +72,15 @@ static const struct option long_options[] = {
     {NULL, 0, NULL, 0},
 };
 
+static enum bb_status take_skip(const char *name, uint64_t *skip, struct bb_error *err) {
+    enum bb_check_id id = BB_CHECK_FORMAT;
+    BB_TRY(bb_option_skip(name, skip, err));
+    if (bb_check_from_name(name, &id) && (bb_check_subject(id) & BB_OF_EVIDENCE) != 0)
+        return BB_OK;
+    return bb_fail(err, BB_USAGE, "--skip", "a check of reports", name, "'%s' is a check of tokens",
+                   name);
+}
+
 static enum bb_status take_option(struct run *run, int option, struct bb_error *err) {
     struct options *o = &run->opt;
     switch (option) {
@@ -92,7 +101,7 @@ static enum bb_status take_option(struct run *run, int option, struct bb_error *
         o->at = optarg;
         return BB_OK;
     case OPT_SKIP:
-        return bb_option_skip(optarg, &o->skip, err);
+        return take_skip(optarg, &o->skip, err);
     case OPT_AUXBLOB:
         o->auxblob = optarg;
         return BB_OK;

@@ -38,15 +38,15 @@ static void print_row(FILE *out, const struct paint *p, const struct bb_result *
     shorten(c->expected, expected, sizeof expected);
     shorten(c->found, found, sizeof found);
     if (c->outcome == BB_OUTCOME_PASSED)
-        (void)fprintf(out, "  %sok%s    %-14s %s%s%s%s\n", p->good, p->off, name, shows,
+        (void)fprintf(out, "  %sok%s    %-15s %s%s%s%s\n", p->good, p->off, name, shows,
                       found[0] == '\0' ? "" : ": ", found, "");
     else if (c->outcome == BB_OUTCOME_FAILED)
-        (void)fprintf(out, "  %sFAIL%s  %-14s %s: %s%s%s%s%s\n", p->bad, p->off, name,
+        (void)fprintf(out, "  %sFAIL%s  %-15s %s: %s%s%s%s%s\n", p->bad, p->off, name,
                       bb_status_name(c->status), c->reason,
                       expected[0] == '\0' ? "" : "; expected ", expected,
                       found[0] == '\0' ? "" : "; found ", found);
     else
-        (void)fprintf(out, "  %s--    %-14s %s: %s%s\n", p->dim, name, bb_outcome_name(c->outcome),
+        (void)fprintf(out, "  %s--    %-15s %s: %s%s\n", p->dim, name, bb_outcome_name(c->outcome),
                       c->reason, p->off);
 }
 
