@@ -17,6 +17,9 @@ PROGRAM = os.environ.get("BLINDBOX", str(ROOT / "build" / "blindbox"))
 KEYS = pathlib.Path(os.environ.get("BLINDBOX_TEST_KEYS", ROOT / "build" / "test-sim"))  # shared with the tests
 
 
+HEX = "0123456789abcdef" * 2
+
+
 def frames():
     """(name, bytes) of bodies of requests and responses, configurations and collections."""
     rows = json.loads((ROOT / "tests" / "vectors" / "channel" / "exchange.json").read_text())
@@ -147,11 +150,41 @@ def key_sets(cert):
         yield name, json.dumps({"keys": keys}).encode()
 
 
+def claims():
+    """A byte of flags (fuzz_claims.c), and claims of each kind of token."""
+    snp = {"authorkeydigest": "00" * 48, "idkeydigest": HEX * 3, "launchmeasurement": HEX * 3, "hostdata": HEX * 2,
+           "reportid": HEX * 2, "reportdata": "00" * 64, "familyId": HEX, "imageId": HEX, "bootloader-svn": 3,
+           "tee-svn": 0, "snpfw-svn": 8, "microcode-svn": 115, "guestsvn": 2, "vmpl": 0, "is-debuggable": False,
+           "migration-allowed": False, "smt-allowed": True}
+    snp = {f"x-ms-sevsnpvm-{name}": value for name, value in snp.items()}
+    top = {"iss": "i", "iat": 1800000000, "nbf": 1800000000, "exp": 1800028800}
+    inner = {"x-ms-attestation-type": "sevsnpvm", "x-ms-compliance-status": "azure-compliant-uvm", **snp}
+    maa = {**top, **inner, "x-ms-runtime": {"blindbox-1": "A" * 64}, "nonce": "n"}
+    nested = {**top, "x-ms-attestation-type": "azurevm",
+              "x-ms-isolation-tee": {**inner, "x-ms-compliance-status": "azure-compliant-cvm"}}
+    vector = {"hardware": 2, "configuration": 2, "executables": 3}
+    submod = {"ear_status": "affirming", "ear_trustworthiness_vector": vector, "ear_attester_claims": snp}
+    ear = {**top, "eat_profile": "tag:ietf.org,2026:rats/ear#04", "ear_status": "affirming",
+           "ear_verifier_id": {"developer": "d", "build": "b"}, "eat_nonce": ["A" * 64, "n"],
+           "submods": {"sev-snp": submod}}
+    unreal = {**submod, "ear_status": "contraindicated", "ear_trustworthiness_vector": {**vector, "hardware": -97}}
+    dotted = {"ear.status": "affirming", "ear.trustworthiness-vector": vector}
+    for name, flags, value in (
+            ("maa", 0, maa), ("maa-values", 16, maa), ("maa-connection", 18, maa), ("maa-report", 6, maa),
+            ("maa-simulated", 8, {**maa, "x-ms-blindbox-simulated": True}), ("nested", 0, nested),
+            ("ear", 1, ear), ("ear-connection", 19, ear), ("ear-nonce", 1, {**ear, "eat_nonce": "A" * 64}),
+            ("ear-simulated", 9, {**ear, "ear_status": "contraindicated", "submods": {"sev-snp": unreal}}),
+            ("ear-dotted", 1, {**top, "eat_profile": "tag:github.com,2024:confidential-containers/Trustee",
+                               "ear.verifier-id": ear["ear_verifier_id"],
+                               "submods": {"cpu0": dotted, "gpu0": dotted}})):
+        yield name, bytes([flags]) + json.dumps(value).encode()
+
+
 def main():
     folder = pathlib.Path(sys.argv[1])
     with tempfile.TemporaryDirectory() as scratch:
         targets = {"frames": list(frames()), "http_head": list(heads()),
-                   "attest": list(requests()), "jws": list(tokens()), **simulated(pathlib.Path(scratch))}
+                   "attest": list(requests()), "claims": list(claims()), "jws": list(tokens()), **simulated(pathlib.Path(scratch))}
     for target, seeds in targets.items():
         (folder / target).mkdir(parents=True, exist_ok=True)
         for name, data in seeds:
