@@ -12,8 +12,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-/* A token with white space around it, or {"token": "..."} with as much JSON around it. */
-#define TOKEN_FILE_MAX (2 * BB_JWS_MAX)
+#define TOKEN_FILE_MAX 131072 /* a token and what may stand around it: memory */
 
 static const char usage[] =
     "usage: blindbox token show FILE [--json]\n"

@@ -1,6 +1,8 @@
 /* The appraisal of tokens: each refusal with its class and row, and what passes beside it. */
 #include "token_world.h"
 
+#include "token/make.h"
+
 struct world {
     struct bb_key *key, *other;
     struct bb_jwks *jwks;
@@ -767,6 +769,109 @@ static void test_skip(void **state) {
     bb_policy_free(policy);
 }
 
+/* Which of two members of one name would count is nobody's to choose. */
+static void test_a_member_twice(void **state) {
+    const struct world *w = *state;
+    static const char head[] = "{\"alg\":\"ES256\",\"kid\":\"k1\"}";
+    static const char *const bodies[] = {
+        "{\"iss\":\"" ISS "\",\"x-ms-sevsnpvm-is-debuggable\":true,"
+        "\"x-ms-sevsnpvm-is-debuggable\":false}",
+        "{\"iss\":\"" ISS "\",\"x-ms-runtime\":{\"blindbox-1\":\"a\",\"blindbox-1\":\"b\"}}"};
+    struct bb_policy_verifier v = {.issuer = issuer};
+    struct bb_token_expectation e = {.verifier = &v, .jwks = w->jwks};
+    struct bb_policy *policy = policy_of(NULL);
+    for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
+        struct bb_result r;
+        char *token = token_of_text(w->key, BB_SIG_ES256, head, bodies[i]);
+        assert_int_equal(bb_token_appraise(bb_span_str(token), &e, policy, NOW, &r),
+                         BB_MALFORMED_EVIDENCE);
+        assert_int_equal(r.first_failed, BB_CHECK_TOKEN);
+        free(token);
+    }
+    bb_policy_free(policy);
+}
+
+/* What this tree's own verifier makes of accepted evidence. */
+struct made {
+    bool ear, simulated, compliant, known_code;
+    uint64_t guest_policy;
+    const char *policy;
+    enum bb_status status;
+    enum bb_check_id id;
+};
+
+static char *make(const struct world *w, const struct made *m, const json_t *runtime) {
+    static const uint8_t bytes[64] = {1, 2, 3};
+    const struct bb_span b = BB_SPAN_OF(bytes);
+    const struct bb_snp_report report = {.policy = m->guest_policy,
+                                         .family_id = bb_span_slice(b, 0, 16),
+                                         .image_id = bb_span_slice(b, 0, 16),
+                                         .report_data = b,
+                                         .measurement = bb_span_slice(b, 0, 48),
+                                         .host_data = bb_span_slice(b, 0, 32),
+                                         .id_key_digest = bb_span_slice(b, 0, 48),
+                                         .author_key_digest = bb_span_slice(b, 0, 48),
+                                         .report_id = bb_span_slice(b, 0, 32),
+                                         .product = BB_SNP_PRODUCT_MILAN};
+    const struct bb_result accepted = {.verdict = BB_VERDICT_ACCEPTED, .simulated = m->simulated};
+    struct bb_attest_request request = {.nonce = NULL};
+    request.runtime.type = BB_ATTEST_JSON;
+    request.runtime.json = (json_t *)(uintptr_t)runtime;
+    const struct bb_make_input in = {.report = &report,
+                                     .product = BB_SNP_PRODUCT_MILAN,
+                                     .result = &accepted,
+                                     .request = &request,
+                                     .issuer = ISS,
+                                     .policy_hash = "hash",
+                                     .known_code = m->known_code,
+                                     .compliant = m->compliant,
+                                     .now = NOW};
+    const struct bb_make_header header = {.alg = BB_SIG_ES256, .kid = "k1", .typ = "JWT"};
+    json_t *claims = NULL;
+    char *token = NULL;
+    assert_int_equal(m->ear ? bb_make_ear(&in, &claims, NULL) : bb_make_maa(&in, &claims, NULL),
+                     BB_OK);
+    assert_int_equal(bb_make_token(claims, &header, w->key, &token, NULL), BB_OK);
+    json_decref(claims);
+    return token;
+}
+
+static void test_tokens_of_our_own_service(void **state) {
+    static const char sim[] = "{'allow_simulated':true}";
+    static const struct made rows[] = {
+        {false, false, true, true, 0, NULL, BB_OK, 0},
+        {false, false, false, true, 0, NULL, BB_NON_COMPLIANT_UVM, BB_CHECK_UVM},
+        {false, false, true, true, BB_SNP_POLICY_DEBUG, NULL, BB_DEBUG_MODE, BB_CHECK_DEBUG},
+        {false, true, true, true, 0, NULL, BB_SIMULATED_TEE, BB_CHECK_TOKEN_TYPE},
+        {false, true, true, true, 0, sim, BB_OK, 0},
+        {true, false, false, true, 0, NULL, BB_OK, 0},
+        {true, false, false, false, 0, NULL, BB_NON_COMPLIANT_UVM, BB_CHECK_UVM},
+        {true, false, false, true, BB_SNP_POLICY_DEBUG, NULL, BB_DEBUG_MODE, BB_CHECK_DEBUG},
+        {true, true, false, true, 0, NULL, BB_SIMULATED_TEE, BB_CHECK_TOKEN_TYPE},
+        {true, true, false, true, 0, sim, BB_OK, 0},
+        {true, true, false, true, BB_SNP_POLICY_DEBUG, sim, BB_DEBUG_MODE, BB_CHECK_DEBUG}};
+    json_t *runtime = quoted("{'blindbox-1':'" D_TEXT "'}");
+    const struct world *w = *state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct bb_policy_verifier v = {.issuer = issuer,
+                                       .profile = rows[i].ear ? BB_PROFILE_EAR : BB_PROFILE_MAA};
+        struct bb_token_expectation e = {
+            .verifier = &v, .jwks = w->jwks, .has_report_data = true, .report_data = {1, 2, 3}};
+        struct bb_policy *policy = policy_of(rows[i].policy);
+        struct bb_result r;
+        d(&e);
+        char *token = make(w, &rows[i], runtime);
+        (void)!bb_token_appraise(bb_span_str(token), &e, policy, NOW, &r);
+        if (r.status != rows[i].status || (r.status != BB_OK && r.first_failed != rows[i].id))
+            fail_msg("row %zu: %s in %s", i, bb_status_name(r.status),
+                     bb_check_name(r.first_failed));
+        assert_int_equal(r.simulated, rows[i].simulated);
+        free(token);
+        bb_policy_free(policy);
+    }
+    json_decref(runtime);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_times),
@@ -789,6 +894,8 @@ int main(void) {
         cmocka_unit_test(test_keys_in_the_token),
         cmocka_unit_test(test_nothing_pinned),
         cmocka_unit_test(test_skip),
+        cmocka_unit_test(test_a_member_twice),
+        cmocka_unit_test(test_tokens_of_our_own_service),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

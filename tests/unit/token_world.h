@@ -83,10 +83,8 @@ static inline json_t *patched(const char *base, const char *patch) {
     return claims;
 }
 
-static inline char *token_of(const struct bb_key *key, enum bb_sig_alg alg, const char *header,
-                             json_t *claims) {
-    json_t *h = quoted(header);
-    char *head = json_dumps(h, JSON_COMPACT), *body = json_dumps(claims, JSON_COMPACT);
+static inline char *token_of_text(const struct bb_key *key, enum bb_sig_alg alg, const char *head,
+                                  const char *body) {
     uint8_t signature[BB_SIGNATURE_MAX];
     size_t len = 0;
     char *input = bb_jws_signing_input(bb_span_str(head), bb_span_str(body));
@@ -95,6 +93,15 @@ static inline char *token_of(const struct bb_key *key, enum bb_sig_alg alg, cons
         bb_key_sign(key, alg, bb_span_str(input), signature, sizeof signature, &len, NULL), BB_OK);
     char *token = bb_jws_finish(input, bb_span(signature, len));
     assert_non_null(token);
+    return token;
+}
+
+/* Takes the reference to `claims`. */
+static inline char *token_of(const struct bb_key *key, enum bb_sig_alg alg, const char *header,
+                             json_t *claims) {
+    json_t *h = quoted(header);
+    char *head = json_dumps(h, JSON_COMPACT), *body = json_dumps(claims, JSON_COMPACT);
+    char *token = token_of_text(key, alg, head, body);
     json_decref(h);
     json_decref(claims);
     free(head);
