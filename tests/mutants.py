@@ -22,6 +22,8 @@ SIM, ATTEST, LIBRARY = "e2e/test_sim_evidence.py", "e2e/test_attest.py", "e2e/te
 RELAY, HEAD, RELOAD = "e2e/test_relay.py", "unit/test_http_head", "e2e/test_reload.py"
 VECTORS, JOSE = "vectors/snp_vectors.py", "vectors/jose_vectors.py"
 JWS, JWKS, PUBKEY = "unit/test_jws", "unit/test_jwks", "unit/test_pubkey"
+VECTORS = "vectors/snp_vectors.py"
+TOKEN = "unit/test_token"
 
 # (name, file below src/, what stands there, what the mutant has instead, tests that must notice)
 MUTANTS = [
@@ -71,7 +73,7 @@ MUTANTS = [
      "if (false)", [SNP, SIM]),
     ("report-data", "appraise/appraise_snp.c",
      "if (!bb_span_equal(a->report.report_data, BB_SPAN_OF(e->report_data))) {", "if (false) {", [SIM, ENGINE]),
-    ("every-row", "appraise/result.c", "if (r->checks[i].outcome != BB_OUTCOME_NONE)\n            continue;",
+    ("every-row", "appraise/result.c", "if (r->checks[i].outcome != BB_OUTCOME_NONE || !is_made(r, i))\n            continue;",
      "continue;", [SNP]),
     ("expected-code", "appraise/rules_snp.c", "    expected_code(in, r);\n",
      "    bb_check_pass(r, BB_CHECK_EXPECTED_CODE, NULL, NULL);\n", [SIM]),
@@ -122,6 +124,35 @@ MUTANTS = [
     ("gateway-config-keys", "service/gateway/config.c", "BB_TRY(bb_json_known_keys(file, known, \"\", err));", "",
      ["unit/test_gateway_config"]),
     ("proxy-header", "service/gateway/conn.c", "if (!introduce(c)) {", "if (false) {", ["e2e/test_proxy_protocol.py"]),
+    ("token-issuer", "token/appraise_token.c", "    if (!issuer(&c))\n        return;\n", "    (void)issuer;\n", [TOKEN]),
+    ("token-signature", "token/appraise_token.c", "if (signed_by_pinned_key(&token, expect, result))",
+     "if (signed_by_pinned_key(&token, expect, result) || true)", [TOKEN]),
+    ("token-expiry", "token/appraise_token.c", "if (exp <= c->now - BB_TOKEN_SKEW_S)", "if (false)", [TOKEN]),
+    ("token-future", "token/appraise_token.c", "if (at <= c->now + BB_TOKEN_SKEW_S)", "if (true)", [TOKEN]),
+    ("token-skip-fixed", "token/appraise_token.c", "bb_result_skip(result, skippable(expect->skip));",
+     "(void)skippable;\n    bb_result_skip(result, expect->skip);", [TOKEN]),
+    ("claim-bool-as-text", "token/claims.c", "if (!json_is_boolean(v))", "if (json_is_null(v))", [TOKEN]),
+    ("claim-hex-case", "token/claims.c", "strspn(text, \"0123456789abcdef\") != 2 * len ||", "", [TOKEN]),
+    ("token-simulated", "token/rules_token.c", "    if (simulated)\n        return take_simulated(c);\n",
+     "    if (simulated && c->policy->allow_simulated)\n        return take_simulated(c);\n", [TOKEN]),
+    ("token-debug", "token/rules_token.c", "else if (on && !allowed)", "else if (false)", [TOKEN]),
+    ("token-debug-absent", "token/rules_token.c",
+     "(state == BB_CLAIM_ABSENT && c->profile == BB_PROFILE_MAA)", "false", [TOKEN]),
+    ("token-unstated", "token/rules_token.c", "        if (!all[i].asked)\n            continue;\n",
+     "        continue;\n", [TOKEN]),
+    ("token-config", "token/rules_token.c", "else if (e->outside_upstream && !list->given)", "else if (false)", [TOKEN]),
+    ("token-runtime-member", "token/rules_maa.c", "json_object_size(runtime) == 1 &&", "true &&", [TOKEN]),
+    ("token-compliance", "token/rules_maa.c", "bool good = state == BB_CLAIM_READ && is_listed(c, status);",
+     "bool good = state == BB_CLAIM_READ;\n    (void)is_listed;", [TOKEN]),
+    ("token-azurevm-connection", "token/rules_maa.c", "if (c->expect->on_connection)\n        return refuse_type",
+     "if (false)\n        return refuse_type", [TOKEN]),
+    ("ear-status-vector", "token/rules_ear.c", "return *status >= vector->worst ||",
+     "return *status >= BB_TIER_NONE ||", [TOKEN]),
+    ("ear-top-status", "token/rules_ear.c", "if (state == BB_CLAIM_READ && top < worst)", "if (false)", [TOKEN]),
+    ("ear-affirming", "token/rules_ear.c", "bool affirming = ear->status == BB_TIER_AFFIRMING;",
+     "bool affirming = ear->status <= BB_TIER_AFFIRMING;", [TOKEN]),
+    ("ear-nonce", "token/rules_ear.c", "return holds ? BB_CLAIM_READ : BB_CLAIM_ABSENT;",
+     "(void)holds;\n    return BB_CLAIM_READ;", [TOKEN]),
     ("skip-binding", "channel/client.c", "skip & ~bb_client_never_skipped()", "skip", [ENGINE, ATTEST]),
     ("request-have-order", "channel/request.c", "(i > 0 && bb_span_compare(q->have[i - 1], q->have[i]) >= 0)",
      "false", [FORMS]),

@@ -66,8 +66,10 @@ PITFALLS = [
     (21, "an index of -1, an ASN.1 integer that cannot be decoded, trailing bytes", [
         ("test_vek: test_each_extension", "CertificateChainInvalid"),
         ("test_evidence_forms.py: certificate file: DER and a byte", "CertificateChainInvalid")]),
-    (22, "debug is looked at in one entry point and not in another", [
-        ("test_sim_evidence.py: defect debug", "DebugMode"), ("test_attest.py: defect debug", "DebugMode")]),
+    (22, "debug is looked at in one entry point and not in another, or as text", [
+        ("test_sim_evidence.py: defect debug", "DebugMode"), ("test_attest.py: defect debug", "DebugMode"),
+        ("test_token: test_debug_and_guest_policy", "DebugMode"),
+        ("test_token_cli.py: refused: debug as text", "MalformedEvidence")]),
     (23, "reports that the host asked for, or of a VMPL above the policy's", [
         ("test_attest.py: defect vmpl", "GuestPolicyRejected"),
         ("test_rules: test_each_rule", "GuestPolicyRejected")]),
@@ -81,7 +83,9 @@ PITFALLS = [
     (26, "a nonce that is fixed, used again or never compared", [
         ("test_attest.py: no leaf comes twice", "fresh"),
         ("test_channel_engine: test_response_of_another_connection", "ChannelBindingMismatch")]),
-    (27, "an expired token is only a warning", TOKENS),
+    (27, "an expired token is only a warning", [
+        ("test_token: test_times", "TokenExpired"), ("test_token_cli.py: refused: expired", "TokenExpired"),
+        ("maa_vectors.py: today", "TokenExpired")]),
     (28, "a kept verdict is used past its time or for another connection", [
         ("test_snp: test_flips_give_their_class", "CollateralUnavailable"),
         ("test_demo.py: refusal replay", "ChannelBindingMismatch")]),
@@ -97,7 +101,8 @@ PITFALLS = [
     (32, "the quote's signature, magic or type is not looked at", VTPM),
     (33, "the report of an earlier boot is shown again", VTPM),
     (34, "another hash type ends the process", VTPM),
-    (35, "a second JSON key of the same name in the hardware's claims", VTPM),
+    (35, "a second JSON key of the same name in claims", [
+        ("test_token: test_a_member_twice", "MalformedEvidence")]),
     (36, "an attestation key that is not the one of the claims", VTPM),
     (37, "duplicate keys, trailing bytes, endless lengths in CBOR and JSON", [
         ("test_cbor: test_table", "refused"), ("test_channel: test_cbor_bombs_cost_nothing", "refused"),
