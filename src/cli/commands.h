@@ -12,5 +12,7 @@ int bb_cmd_gateway(int argc, char **argv);
 int bb_cmd_attest(int argc, char **argv);
 int bb_cmd_exec(int argc, char **argv);
 int bb_cmd_proxy(int argc, char **argv);
+/* In libexec/blindbox-verifier: what links the HTTP server. */
+int bb_cmd_verifier(int argc, char **argv);
 
 #endif

@@ -25,6 +25,7 @@ static const struct command commands[] = {
     {"policy", bb_cmd_policy, NULL, "check and explain policies"},
     {"sim", bb_cmd_sim, NULL, "the simulated TEE, for development and tests"},
     {"gateway", NULL, "blindbox-net", "attested TLS in front of an application"},
+    {"verifier", NULL, "blindbox-verifier", "the verification service: evidence in, token out"},
     {"demo", NULL, "blindbox-demo", "all eight steps and every refusal, on this machine"},
 };
 

@@ -2,10 +2,11 @@
 
 #include <poll.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
 
-static unsigned long dropped;
+static atomic_ulong dropped; /* threads may log */
 
 static bool write_line(char *line, size_t len) {
     struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
@@ -21,14 +22,15 @@ static size_t length(int n) {
 void bb_log(const char *fmt, ...) {
     char line[BB_LOG_LINE_MAX + 1];
     va_list args;
-    if (dropped > 0) {
-        int n = snprintf(line, BB_LOG_LINE_MAX, "log: %lu lines were dropped", dropped);
-        if (write_line(line, length(n)))
-            dropped = 0;
+    unsigned long lost = atomic_exchange(&dropped, 0);
+    if (lost > 0) {
+        int n = snprintf(line, BB_LOG_LINE_MAX, "log: %lu lines were dropped", lost);
+        if (!write_line(line, length(n)))
+            (void)atomic_fetch_add(&dropped, lost);
     }
     va_start(args, fmt);
     int n = vsnprintf(line, BB_LOG_LINE_MAX, fmt, args);
     va_end(args);
     if (!write_line(line, length(n)))
-        dropped++;
+        (void)atomic_fetch_add(&dropped, 1);
 }
