@@ -90,14 +90,14 @@ def page():
          f"`Attestation validation failed ({reason}). Exiting.`", meaning, step)
         for name, number, code, reason, meaning, step in found))
     out += MIDDLE
-    pattern = COMMA.join([WORD, TEXT, NUMBER, TEXT])
-    out += table(("no.", "stage", "check", "what it shows"), *(
-        (at, f"{stage} {STAGES[int(stage)]}", f"`{name}`", shows)
-        for at, (_, name, stage, shows) in enumerate(rows(CHECKS, "BB_CHECK", pattern), 1)))
+    pattern = COMMA.join([WORD, TEXT, NUMBER, WORD, TEXT])
+    out += table(("no.", "stage", "check", "of", "what it shows"), *(
+        (at, f"{stage} {STAGES[int(stage)]}", f"`{name}`", of.lower(), shows)
+        for at, (_, name, stage, of, shows) in enumerate(rows(CHECKS, "BB_CHECK", pattern), 1)))
     return out + """
 Which class each check gives: [policy.md](internals/policy.md) for stage 7,
-[snp.md](internals/snp.md) for the stages before it, [channel.md](internals/channel.md) for what a
-connection adds.
+[snp.md](internals/snp.md) for the stages before it, [token.md](internals/token.md) for tokens,
+[channel.md](internals/channel.md) for what a connection adds.
 """
 
 
