@@ -152,6 +152,17 @@ void bb_ring_free(struct bb_ring *ring) {
     free(ring);
 }
 
+bool bb_ring_is_current(const struct bb_ring *ring, const char *dir) {
+    struct bb_key_file files[BB_RING_MAX];
+    size_t n = 0;
+    if (bb_key_files_list(dir, files, &n, NULL) != BB_OK || n != ring->n)
+        return false;
+    for (size_t i = 0; i < n; i++)
+        if (files[i].alg->alg != ring->key[i].alg || files[i].from != ring->key[i].from)
+            return false;
+    return true;
+}
+
 size_t bb_ring_count(const struct bb_ring *ring) { return ring->n; }
 
 const struct bb_signing_key *bb_ring_current(const struct bb_ring *ring, enum bb_sig_alg alg,

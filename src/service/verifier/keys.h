@@ -35,6 +35,8 @@ bool bb_ring_default_dir(char *out, size_t cap);
 BB_MUST_USE enum bb_status bb_ring_open(const char *dir, const char *issuer, int64_t now,
                                         struct bb_ring **out, struct bb_error *err);
 void bb_ring_free(struct bb_ring *ring); /* NULL-safe; wipes */
+/* True if the folder holds the same keys still. */
+bool bb_ring_is_current(const struct bb_ring *ring, const char *dir);
 
 /* The key that signs at `now`; NULL if none does. */
 const struct bb_signing_key *bb_ring_current(const struct bb_ring *ring, enum bb_sig_alg alg,

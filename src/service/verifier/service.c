@@ -19,7 +19,7 @@ struct service {
     int listener;
     struct bb_verifier *verifier;
     struct bb_http_server *server;
-    size_t n_keys;
+    const struct bb_ring *ring; /* the verifier's; replaced by this thread only */
 };
 
 static void own_signals(sigset_t *set) {
@@ -89,26 +89,27 @@ static enum bb_status start(struct service *s, struct bb_error *err) {
     BB_TRY(set_issuer(s, err));
     config.issuer = s->issuer;
     BB_TRY(bb_ring_open(s->options->state_dir, s->issuer, (int64_t)time(NULL), &ring, err));
-    s->n_keys = bb_ring_count(ring);
+    s->ring = ring;
     BB_TRY(bb_verifier_new(&config, ring, &s->verifier, err));
     int listener = s->listener;
     s->listener = -1;
     return bb_http_server_start(s->verifier, listener, thread_count(s), &s->server, err);
 }
 
-/* Keys that cannot be read now do not end a service that has some. */
+/* Keys that cannot be read now do not end a service that has some. The same keys are kept, for each
+ * reading makes new certificates for them. */
 static void reload_keys(struct service *s) {
     struct bb_ring *ring = NULL;
     struct bb_error err = {0};
+    if (bb_ring_is_current(s->ring, s->options->state_dir))
+        return;
     if (bb_ring_open(s->options->state_dir, s->issuer, (int64_t)time(NULL), &ring, &err) != BB_OK) {
         bb_log("verifier: the keys were not read again: %s", err.text);
         return;
     }
-    size_t n = bb_ring_count(ring);
-    if (n != s->n_keys)
-        bb_log("verifier: %zu keys, before %zu", n, s->n_keys);
-    s->n_keys = n;
+    bb_log("verifier: %zu keys, before %zu", bb_ring_count(ring), bb_ring_count(s->ring));
     bb_verifier_set_ring(s->verifier, ring);
+    s->ring = ring;
 }
 
 static void serve(struct service *s) {
