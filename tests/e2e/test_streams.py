@@ -52,9 +52,12 @@ class Events(w.RawApp):
             connection.recv(65536)
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
                                b"Cache-Control: no-store\r\nConnection: close\r\n\r\n")
-            for i in range(EVENTS):
-                connection.sendall(b"data: event %d\n\n" % i)
-                self.stalled += not self.has.acquire(timeout=STALL_S)
+            try:
+                for i in range(EVENTS):
+                    connection.sendall(b"data: event %d\n\n" % i)
+                    self.stalled += not self.has.acquire(timeout=STALL_S)
+            except OSError:
+                pass  # the client left
 
 
 def events(world):

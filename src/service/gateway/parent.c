@@ -437,7 +437,7 @@ static void wait_for_news(struct parent *p, int64_t until) {
     int64_t left = until - bb_now_ms();
     (void)poll(fds, sizeof fds / sizeof fds[0], left < 0 ? 0 : (int)left);
     /* Ready first: if it accepted and died, the gateway has no worker. */
-    if (fds[1].revents != 0)
+    if (g != NULL && fds[1].revents != 0)
         hear(p, g);
     if (fds[0].revents != 0)
         take_signals(p);
