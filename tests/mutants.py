@@ -24,6 +24,7 @@ VECTORS, JOSE = "vectors/snp_vectors.py", "vectors/jose_vectors.py"
 JWS, JWKS, PUBKEY = "unit/test_jws", "unit/test_jwks", "unit/test_pubkey"
 VECTORS = "vectors/snp_vectors.py"
 TOKEN = "unit/test_token"
+FETCH, KEYSET = "e2e/test_fetch.py", "unit/test_keyset"
 
 # (name, file below src/, what stands there, what the mutant has instead, tests that must notice)
 MUTANTS = [
@@ -281,6 +282,25 @@ MUTANTS = [
     ("signature-length", "crypto/pubkey.c",
      "if (signature.len != (half == 0 ? key->rsa_size : 2 * half))", "if (false)", [JOSE]),
     ("ec-point", "crypto/pubkey.c", "ctx != NULL && EVP_PKEY_public_check(ctx) == 1;", "ctx != NULL;", [PUBKEY]),
+    ("fetch-redirect", "service/fetch/transfer.c", "SET(e, FOLLOWLOCATION, 0L)", "SET(e, FOLLOWLOCATION, 1L)", [FETCH]),
+    ("fetch-environment", "service/fetch/process.c", "(void)clearenv();", "", [FETCH]),
+    ("fetch-peer", "service/fetch/transfer.c", "SET(e, SSL_VERIFYPEER, 1L)", "SET(e, SSL_VERIFYPEER, 0L)", [FETCH]),
+    ("fetch-name", "service/fetch/transfer.c", "SET(e, SSL_VERIFYHOST, 2L)", "SET(e, SSL_VERIFYHOST, 0L)", [FETCH]),
+    ("fetch-system-anchors", "service/fetch/transfer.c", " && SET(e, CAPATH, NULL)", "", [FETCH]),
+    ("fetch-address", "service/fetch/transfer.c", "bb_fetch_is_askable(&a->addr)", "true", [FETCH]),
+    ("fetch-body-cap", "service/fetch/transfer.c", "n > t->request->max - t->len", "false", [FETCH]),
+    ("fetch-head-cap", "service/fetch/transfer.c", "t->head_len > BB_FETCH_HEAD_MAX", "false", [FETCH]),
+    ("fetch-half-head", "service/fetch/transfer.c", "!t->head_done || http < 200", "http < 200", [FETCH]),
+    ("fetch-cut", "service/fetch/transfer.c", "return length >= 0 ||", "return true ||", [FETCH]),
+    ("fetch-resolver", "service/fetch/transfer.c", "SET(e, QUICK_EXIT, 1L)", "true", [FETCH]),
+    ("fetch-many", "service/fetch/job.c", "jobs->running < BB_FETCH_TRANSFERS_MAX", "true", [FETCH]),
+    ("fetch-loopback", "service/fetch/url.c", "if (!tls && !is_loopback(host, v6))", "if (false)",
+     ["unit/test_fetch_url"]),
+    ("keyset-pause", "service/fetch/keyset.c", "if (now - s->begun_ms < BB_KEYSET_PAUSE_MS)", "if (false)", [KEYSET]),
+    ("keyset-age", "service/fetch/keyset.c", "sets->now_ms() < s->until_ms)", "true)", [KEYSET]),
+    ("keyset-status", "service/fetch/keyset.c", "if (a->http != 200)", "if (false)", [KEYSET]),
+    ("keyset-withdrawn", "service/fetch/keyset.c", "let_go(&s->version);\n        status = read_set",
+     "status = read_set", [KEYSET]),
 ]
 
 

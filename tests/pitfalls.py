@@ -115,8 +115,13 @@ PITFALLS = [
         ("test_evidence_order.py: order 0: version", "UnsupportedEvidence"),
         ("test_hostile_servers.py: length 4 GiB", "MalformedEvidence")]),
     (40, "addresses that stand in evidence are followed", [
+        ("test_fetch.py: not connected to: 169.254.169.254", "VerifierUnavailable"),
+        ("test_fetch.py: names: all were tried", "VerifierUnavailable"),
         ("test_library.py: the offline program calls no network function", "none")]),
-    (41, "compressed bombs", [("test_hostile_servers.py: length 262145", "MalformedEvidence")]),
+    (41, "compressed bombs", [
+        ("test_hostile_servers.py: length 262145", "MalformedEvidence"),
+        ("test_fetch.py: answer /gzip", "not inflated"),
+        ("test_fetch.py: failure /endless", "VerifierUnavailable")]),
     (42, "chosen chip ids make a service flood the vendor's server", "nothing is fetched in this build"),
     (43, "alg none, keys in the header and the other mistakes with signed tokens", [
         ("test_jwks: test_whose_token_counts", "TokenSignatureInvalid"),
@@ -152,12 +157,17 @@ PITFALLS = [
         ("test_channel_engine: test_changed_responses", "ChannelBindingMismatch")]),
     (53, "a redirect, retry, second dial or proxy variable leaves the attested connection", [
         ("test_attest.py: no proxy of the environment is used", "accepted"),
-        ("test_exec.py: and there is no way around it", "refused"), ("test_exec.py: https://: refused", "refused")]),
+        ("test_exec.py: and there is no way around it", "refused"), ("test_exec.py: https://: refused", "refused"),
+        ("test_fetch.py: no redirect was followed", "0 connections"),
+        ("test_fetch.py: no proxy was asked", "0 connections"),
+        ("test_fetch.py: not asked: http://example.com/", "UsageError")]),
     (54, "bytes are sent before the verdict", [
         ("test_attest.py: no defect reached the application", "0 bytes"),
         ("test_hostile_servers.py: no byte reached the application", "0 bytes")]),
     (55, "a key that is kept outside the TEE", [("test_attest.py: the gateway writes no key", "none")]),
-    (56, "cut TLS is read as a whole answer", [("test_library.py: a cut is no end", "PeerUnreachable")]),
+    (56, "cut TLS is read as a whole answer", [
+        ("test_library.py: a cut is no end", "PeerUnreachable"),
+        ("test_fetch.py: TLS, a body cut", "VerifierUnavailable")]),
     (57, "a client that stays dead after the server came back with a new key", [
         ("test_operation.py: another gateway, another key: connected", "accepted")]),
     (58, "a refusal that shows only as a TLS alert", [

@@ -143,6 +143,9 @@ def tls(folder):
     base = f"https://localhost:{good.port}"
     expect("TLS with its authority", fetch(base + "/200", "--ca", ours.cert, "--repeat", 2)[1], "Ok", http=200)
     expect("TLS, by address", fetch(f"https://127.0.0.1:{good.port}/200", "--ca", ours.cert)[0], "Ok", http=200)
+    keys = folder / "tls-keys"
+    fetch(base + "/200", "--ca", ours.cert, env={"SSLKEYLOGFILE": str(keys)})
+    case("TLS, no keys for a file of the environment", not keys.exists())
     unavailable("TLS, a body cut", fetch(base + "/tls-cut", "--ca", ours.cert)[0], "answer")
     unavailable("TLS, another authority", fetch(base + "/200", "--ca", theirs.cert)[0], "tls")
     unavailable("TLS, the system's authorities", fetch(base + "/200")[0], "tls")
@@ -171,6 +174,7 @@ INSIDE = """set -e
 ip link set lo up
 mount --bind {hosts} /etc/hosts
 mount --bind {resolv} /etc/resolv.conf
+mount --bind {anchors} /etc/ssl/certs
 exec python3 {own} --names {folder}
 """
 
@@ -181,7 +185,12 @@ def names(folder, authority):
     hosts.write_text("169.254.169.254 turned.test\n169.254.169.254 both.test\n127.0.0.1 both.test\n"
                      "192.0.2.1 localhost\n")
     resolv.write_text("nameserver 127.0.0.1\noptions timeout:5 attempts:2\n")
-    script = INSIDE.format(hosts=hosts, resolv=resolv, own=__file__, folder=folder)
+    anchors = folder / "anchors"
+    anchors.mkdir()
+    for name in ("ours.pem", "ca-certificates.crt"):
+        (anchors / name).write_bytes(authority.cert.read_bytes())
+    authority.openssl("rehash", anchors)
+    script = INSIDE.format(hosts=hosts, resolv=resolv, anchors=anchors, own=__file__, folder=folder)
     done = subprocess.run(["unshare", "-rmn", "sh", "-c", script], capture_output=True, text=True, timeout=120)
     if "inside" not in done.stdout:
         skip("names that lead elsewhere", f"no namespaces of one's own: {done.stderr.strip()[-200:]}")
@@ -202,6 +211,10 @@ def names_inside(folder):
     unavailable("a name turned to link-local", fetch("https://turned.test/", "--ca", ca)[0], "address")
     got = fetch(f"https://both.test:{service.port}/200", "--ca", ca)[0]
     expect("a name with both: the other address is used", got, "Ok", http=200)
+    got = fetch(f"https://both.test:{service.port}/200")[0]
+    expect("the system's authorities", got, "Ok", http=200)
+    got = fetch(f"https://both.test:{service.port}/200", "--ca", folder / "theirs.pem")[0]
+    unavailable("a CA file stands for the system's authorities", got, "tls")
     expect("a name with both, no TLS", fetch(f"http://both.test:{plain.port}/200")[0], "UsageError", "url")
     expect("localhost is loopback", fetch(f"http://localhost:{plain.port}/200")[0], "Ok", http=200)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
@@ -270,6 +283,30 @@ def processes(service, base):
     case("killed in the middle: at once", time.monotonic() - t0 < 2)
     run.tool.kill()
     run.tool.communicate()
+
+    run = Running("--repeat", 6, "--pause", base + "/200")
+    for _ in range(2):
+        run.line()
+        pid = run.fetcher()
+        os.kill(pid, signal.SIGKILL)
+        eventually(lambda: not alive(pid))
+        run.go_on()
+    got = run.line()
+    case("it dies again and again: a pause", got["field"] == "fetch.process" and "again and again" in got["text"],
+         str(got))
+    time.sleep(0.3)
+    run.go_on()
+    expect("after the pause: another process", run.line(), "Ok", http=200)
+    run.tool.kill()
+    run.tool.communicate()
+
+    run = Running("--repeat", 2, "--pause", "--timeout", TIMEOUT_MS, base + "/200")
+    run.line()
+    os.kill(run.fetcher(), signal.SIGSTOP)
+    run.go_on()
+    unavailable("it stands still", run.line(), "time", TIMEOUT_MS + 1000 + SLACK_MS)
+    t0 = time.monotonic()
+    case("it stands still: it is ended all the same", run.end()["children"] is False and time.monotonic() - t0 < 5)
 
     run = Running("--repeat", 2, "--pause", base + "/200")
     run.line()
