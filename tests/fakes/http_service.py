@@ -49,6 +49,8 @@ FIXED = {
     "/garbage": bytes(range(256)) * 4,
     "/http09": b"hello, without a head",
     "/half-head": b"HTTP/1.1 200 OK\r\nContent-Le",
+    "/half-head-empty": b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nContent-Ty",
+    "/half-head-204": b"HTTP/1.1 204 No Content\r\nContent-Ty",
     "/nothing": b"",
     "/huge": head("200 OK", length=300_000) + b"x" * 300_000,
     "/largest": answer("200 OK", b"y" * 262_144),
@@ -59,7 +61,8 @@ FIXED = {
     "/cache-two": answer("200 OK", b"", "Cache-Control: max-age=900", "Cache-Control: max-age=70"),
     "/digest": answer("401 Unauthorized", b"", 'WWW-Authenticate: Basic realm="x"'),
 }
-CLOSED = ("/long", "/short", "/chunked-cut", "/chunked-bad", "/http10", "/until-close", "/other-coding", "/garbage", "/http09", "/half-head", "/nothing")
+CLOSED = ("/long", "/short", "/chunked-cut", "/chunked-bad", "/http10", "/until-close", "/other-coding", "/garbage", "/http09", "/half-head",
+          "/half-head-empty", "/half-head-204", "/nothing")
 
 
 class Service:
