@@ -180,11 +180,21 @@ def claims():
         yield name, bytes([flags]) + json.dumps(value).encode()
 
 
+def urls():
+    """URL and path, a line each."""
+    for name, text in (("https", "https://a.example:443/base\n/certs?x=y"), ("v6", "https://[2001:db8::1]\n/a"),
+                       ("local", "http://localhost:80/\n/certs"), ("loopback", "http://127.0.0.1"),
+                       ("six", "http://[::1]:8080/a?b"), ("unix", "unix:/run/v.sock\n/certs"),
+                       ("user", "https://a:b@c.example/")):
+        yield name, text.encode()
+
+
 def main():
     folder = pathlib.Path(sys.argv[1])
     with tempfile.TemporaryDirectory() as scratch:
         targets = {"frames": list(frames()), "http_head": list(heads()),
-                   "attest": list(requests()), "claims": list(claims()), "jws": list(tokens()), **simulated(pathlib.Path(scratch))}
+                   "attest": list(requests()), "claims": list(claims()), "jws": list(tokens()),
+                   "fetch_url": list(urls()), **simulated(pathlib.Path(scratch))}
     for target, seeds in targets.items():
         (folder / target).mkdir(parents=True, exist_ok=True)
         for name, data in seeds:
