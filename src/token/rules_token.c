@@ -317,8 +317,8 @@ static void svns(struct bb_token_case *c) {
 
 /* Something that a policy can ask for and no token states. */
 struct unstated {
-    enum bb_check_id row;
     const char *key;
+    enum bb_check_id row;
     bool asked;
 };
 
@@ -329,23 +329,23 @@ static void list_unstated(const struct bb_policy *p, bool defaults,
                           struct unstated out[N_UNSTATED]) {
     const struct bb_policy_guest *g = &p->guest;
     const struct unstated all[N_UNSTATED] = {
-        {BB_CHECK_GUEST_POLICY, "single_socket", g->single_socket != BB_ANY},
-        {BB_CHECK_GUEST_POLICY, "cxl", g->cxl != BB_ANY},
-        {BB_CHECK_GUEST_POLICY, "mem_aes_256_xts", g->mem_aes_256_xts != BB_ANY},
-        {BB_CHECK_GUEST_POLICY, "rapl_dis", g->rapl_dis != BB_ANY},
-        {BB_CHECK_GUEST_POLICY, "ciphertext_hiding", g->ciphertext_hiding != BB_ANY},
-        {BB_CHECK_GUEST_POLICY, "page_swap_disable", g->page_swap_disable != BB_ANY},
-        {BB_CHECK_GUEST_POLICY, "abi_min", g->has_abi_min},
-        {BB_CHECK_PLATFORM, "products", p->products_given},
-        {BB_CHECK_PLATFORM, "signers", p->signers_given},
-        {BB_CHECK_PLATFORM, "report_versions", p->report_versions_given},
-        {BB_CHECK_PLATFORM, "platform_info", (p->platform_required | p->platform_forbidden) != 0},
-        {BB_CHECK_PROVISIONAL, "provisional_firmware",
+        {"single_socket", BB_CHECK_GUEST_POLICY, g->single_socket != BB_ANY},
+        {"cxl", BB_CHECK_GUEST_POLICY, g->cxl != BB_ANY},
+        {"mem_aes_256_xts", BB_CHECK_GUEST_POLICY, g->mem_aes_256_xts != BB_ANY},
+        {"rapl_dis", BB_CHECK_GUEST_POLICY, g->rapl_dis != BB_ANY},
+        {"ciphertext_hiding", BB_CHECK_GUEST_POLICY, g->ciphertext_hiding != BB_ANY},
+        {"page_swap_disable", BB_CHECK_GUEST_POLICY, g->page_swap_disable != BB_ANY},
+        {"abi_min", BB_CHECK_GUEST_POLICY, g->has_abi_min},
+        {"products", BB_CHECK_PLATFORM, p->products_given},
+        {"signers", BB_CHECK_PLATFORM, p->signers_given},
+        {"report_versions", BB_CHECK_PLATFORM, p->report_versions_given},
+        {"platform_info", BB_CHECK_PLATFORM, (p->platform_required | p->platform_forbidden) != 0},
+        {"provisional_firmware", BB_CHECK_PROVISIONAL,
          !p->provisional_allowed && (defaults || p->provisional_given)},
-        {BB_CHECK_MINIMUM_TCB, "minimum_tcb", p->minimum_tcb.given},
-        {BB_CHECK_MINIMUM_TCB, "minimum_launch_tcb", p->minimum_launch_tcb.given},
-        {BB_CHECK_CHIP_IDS, "chip_ids", p->chip_ids.given},
-        {BB_CHECK_REST, "crl", p->crl_required && (defaults || p->crl_given)}};
+        {"minimum_tcb", BB_CHECK_MINIMUM_TCB, p->minimum_tcb.given},
+        {"minimum_launch_tcb", BB_CHECK_MINIMUM_TCB, p->minimum_launch_tcb.given},
+        {"chip_ids", BB_CHECK_CHIP_IDS, p->chip_ids.given},
+        {"crl", BB_CHECK_REST, p->crl_required && (defaults || p->crl_given)}};
     memcpy(out, all, sizeof all);
 }
 
