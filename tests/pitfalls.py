@@ -7,7 +7,6 @@ import pathlib
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
-TOKENS = "tokens are not in this build"
 VTPM = "vTPM evidence is not in this build"
 
 # (number, the mistake, [(test, class of the failure)]) or (number, the mistake, why it cannot be made yet)
