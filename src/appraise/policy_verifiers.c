@@ -112,7 +112,7 @@ static enum bb_status check_mode(struct bb_policy_verifier *v, size_t members,
 
 static enum bb_status take_one(const json_t *o, struct bb_policy_verifier *v,
                                struct bb_error *err) {
-    static const char *const known[] = {"mode", "url", "issuer",     "jwks",
+    static const char *const known[] = {"mode", "url",     "issuer",     "jwks",
                                         "ca",   "profile", "compliance", NULL};
     static const char *const modes[] = {"local", "passport", "background", NULL};
     static const char *const profiles[] = {"maa", "ear", NULL};
