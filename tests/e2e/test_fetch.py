@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "fakes"))
 import common  # noqa: E402
@@ -167,7 +168,9 @@ def tls(folder):
 def tls11(authority, names):
     context = authority.context("v11", names)
     context.set_ciphers("ALL:@SECLEVEL=0")
-    context.minimum_version = context.maximum_version = http_service.ssl.TLSVersion.TLSv1_1
+    with warnings.catch_warnings():  # deprecated is what it is to be
+        warnings.simplefilter("ignore")
+        context.minimum_version = context.maximum_version = http_service.ssl.TLSVersion.TLSv1_1
     return context
 
 

@@ -21,7 +21,8 @@ struct bb_fetcher;
 /* Starts libexec's blindbox-fetch with a socket pair; a later request starts it again when it died,
  * with back-off. VerifierUnavailable if it cannot be started. */
 BB_MUST_USE enum bb_status bb_fetcher_new(struct bb_fetcher **out, struct bb_error *err);
-/* A fetcher whose process somebody else runs (the gateway's parent): takes the socket `control`. */
+/* A fetcher whose process somebody else runs (the gateway's parent): owns the socket `control` once it
+ * succeeded. Without a process its requests fail with VerifierUnavailable. */
 BB_MUST_USE enum bb_status bb_fetcher_adopt(int control, struct bb_fetcher **out,
                                             struct bb_error *err);
 void bb_fetcher_free(struct bb_fetcher *fetcher); /* NULL-safe; ends the process */
