@@ -118,6 +118,8 @@ def full_run():
                    {"BLINDBOX_FULL": "0"})
     print("== build-tsan", flush=True)
     cmocka(ROOT / "build-tsan" / "tests" / "test_threads", "build-tsan")
+    cmocka(ROOT / "build-tsan" / "tests" / "test_verifier", "build-tsan")
+    script(ROOT / "tests" / "e2e" / "test_verifier.py", "build-tsan")
     script(ROOT / "tests" / "e2e" / "test_attest.py", "build-tsan")
     script(ROOT / "tests" / "e2e" / "test_library.py", "build-tsan")
     script(ROOT / "tests" / "e2e" / "test_fetch.py", "build-tsan")

@@ -337,6 +337,30 @@ def policies(folder, sim):
             case(f"own policy: {want}", answer.error == (400, "PolicyEvaluationError", want), answer.raw)
 
 
+def own_reader(folder, sim):
+    """What we sign, `blindbox token verify` takes: the whole way from evidence to a verdict."""
+    policy, jwks, token = folder / "own-policy.json", folder / "own-jwks.json", folder / "own-token"
+    whole = json.loads((folder / "policy.json").read_text())
+    asked = ("schema", "measurements", "host_data", "allow_simulated", "simulated_roots")  # what tokens answer
+    policy.write_text(json.dumps({key: whole[key] for key in asked}))
+    with Verifier(folder, "--allow-simulated", "--reference-values", folder / "reference.json") as v:
+        jwks.write_bytes(v.get("/certs").raw)
+        request = sim.request(nonce="a nonce of mine")
+
+        def verdict(profile, *options):
+            answer = v.attest(request, Accept="application/eat+jwt" if profile == "ear" else "*/*")
+            token.write_bytes(answer.raw)
+            done = blindbox("token", "verify", token, "--jwks", jwks, "--issuer", v.url, "--profile", profile, "--json",
+                            "--nonce", "a nonce of mine", *options, check=False)
+            return json.loads(done.stdout)["class"]
+
+        for profile in ("maa", "ear"):
+            got = verdict(profile)
+            case(f"token verify: a simulated {profile} token", got == "SimulatedTee", got)
+            got = verdict(profile, "--policy", policy)
+            case(f"token verify: where it is allowed, {profile}", got is None, got)
+
+
 def collateral(folder, sim):
     """Certificates and CRLs of the operator."""
     report, certs = sim.evidence()
@@ -532,6 +556,7 @@ def main():
             init_data(folder, v, sim)
             simulated(folder, sim)
             policies(folder, sim)
+            own_reader(folder, sim)
             collateral(folder, sim)
             keys(folder, sim)
             starts_together(folder)
