@@ -1,7 +1,7 @@
 """Runs every command of the README and of docs/, block by block in the order of the text, but for
 blocks after a line <!-- not run: reason -->. A document has a scratch folder, and a loopback network of
 its own where the machine allows that; what it leaves running ends with it. Also checks the service
-unit. Prints 'ok', 'FAIL' or 'skip' lines."""
+units. Prints 'ok', 'FAIL' or 'skip' lines."""
 import fcntl
 import os
 import pathlib
@@ -71,25 +71,24 @@ def inside(path):
     return 1 if failed else 0
 
 
-def unit():
-    """systemd-analyze verify of the shipped unit, with the built program in its place."""
-    text = (ROOT / "packaging" / "blindbox-gateway.service").read_text()
+def unit(source):
+    """systemd-analyze verify of a shipped unit, with the built program in its place."""
     if shutil.which("systemd-analyze") is None:
-        print("skip service unit: systemd-analyze is not installed")
+        print(f"skip {source.name}: systemd-analyze is not installed")
         return 0
     with tempfile.TemporaryDirectory() as folder:
-        path = pathlib.Path(folder) / "blindbox-gateway.service"
-        path.write_text(text.replace("/usr/local/bin/blindbox", str(ROOT / "build" / "blindbox")))
+        path = pathlib.Path(folder) / source.name
+        path.write_text(source.read_text().replace("/usr/local/bin/blindbox", str(ROOT / "build" / "blindbox")))
         done = subprocess.run(["systemd-analyze", "verify", "--man=no", str(path)], capture_output=True,
                               text=True, env={**os.environ, "SYSTEMD_LOG_LEVEL": "warning"})
     ours = [line for line in done.stderr.splitlines() if "blindbox" in line]
-    print("ok service unit" if not ours else f"FAIL service unit: {ours}")
+    print(f"ok {source.name}" if not ours else f"FAIL {source.name}: {ours}")
     return 1 if ours else 0
 
 
 def main():
     prefix = isolation()
-    failed = unit()
+    failed = sum(map(unit, sorted((ROOT / "packaging").glob("*.service"))))
     for path in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
         if not list(blocks(path.read_text())):
             continue

@@ -272,7 +272,7 @@ static bool start_daemon(struct bb_http_server *s, int listener, unsigned thread
                                  MHD_OPTION_THREAD_POOL_SIZE, threads, MHD_OPTION_CONNECTION_LIMIT,
                                  (unsigned)BB_HTTP_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
                                  (unsigned)BB_HTTP_REQUEST_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-                                 (size_t)BB_HTTP_HEAD_MAX_VERIFIER, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+                                 (size_t)BB_VERIFIER_HEAD_MAX, MHD_OPTION_STRICT_FOR_CLIENT, 1,
                                  MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
                                  MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_END);
     return s->daemon != NULL;

@@ -9,7 +9,7 @@
 #define BB_HTTP_REQUEST_S                                                                          \
     30 /* from a connection's start, or its last answer, to the next whole
                                 head; and as long again to the answer's end: slow clients */
-#define BB_HTTP_HEAD_MAX_VERIFIER 32768 /* a request's head, with what the server needs: memory */
+#define BB_VERIFIER_HEAD_MAX 32768 /* a request's head, with what the server needs: memory */
 #define BB_HTTP_DRAIN_MS 10000          /* requests that keep an ending service alive */
 #define BB_HTTP_THREADS_MAX 64
 
