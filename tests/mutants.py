@@ -23,6 +23,8 @@ RELAY, HEAD, RELOAD = "e2e/test_relay.py", "unit/test_http_head", "e2e/test_relo
 VECTORS, JOSE = "vectors/snp_vectors.py", "vectors/jose_vectors.py"
 JWS, JWKS, PUBKEY = "unit/test_jws", "unit/test_jwks", "unit/test_pubkey"
 VECTORS = "vectors/snp_vectors.py"
+MAKE, REQUEST = "unit/test_make", "unit/test_attest_request"
+VERIFIER, VERIFIER_KEYS = "unit/test_verifier", "unit/test_verifier_keys"
 TOKEN = "unit/test_token"
 FETCH, KEYSET = "e2e/test_fetch.py", "unit/test_keyset"
 
@@ -301,6 +303,38 @@ MUTANTS = [
     ("keyset-status", "service/fetch/keyset.c", "if (a->http != 200)", "if (false)", [KEYSET]),
     ("keyset-withdrawn", "service/fetch/keyset.c", "let_go(&s->version);\n        status = read_set",
      "status = read_set", [KEYSET]),
+    ("request-draft-policy", "token/attest_parse.c", "BB_TRY(no_draft(request, err));", "", [REQUEST]),
+    ("request-nonce-bits", "token/attest_parse.c", "if (!fits_64_bits(digits))", "if (false)", [REQUEST]),
+    ("make-verdict", "token/make_maa.c", "if (in->result->verdict != BB_VERDICT_ACCEPTED)", "if (false)", [MAKE]),
+    ("make-simulated", "token/make.c", "if (in->result->simulated)", "if (false)", [MAKE]),
+    ("make-reported-tcb", "token/make.c", "bb_snp_tcb_part(r->reported_tcb,", "bb_snp_tcb_part(r->current_tcb,", [MAKE]),
+    ("ear-simulated", "token/make_ear.c", "in->result->simulated ? SIMULATED_TEE : AFFIRMING", "AFFIRMING", [MAKE]),
+    ("verifier-appraisal", "service/verifier/attest.c",
+     "if (status != BB_OK || a->result.verdict != BB_VERDICT_ACCEPTED) {",
+     "a->result.verdict = BB_VERDICT_ACCEPTED;\n    if (false) {", [VERIFIER]),
+    ("verifier-runtime", "service/verifier/attest.c", "expect->has_report_data = true;",
+     "expect->has_report_data = false;", [VERIFIER]),
+    ("verifier-tail", "service/verifier/attest.c", "if (!bb_span_equal(found, bb_span(tail, BB_REPORT_DATA_TAIL_SIZE)) &&",
+     "memcpy(tail, found.ptr, found.len);\n    if (false &&", [VERIFIER]),
+    ("verifier-init-data", "service/verifier/attest.c",
+     "if (bb_span_equal(BB_SPAN_OF(digest), a->report.host_data))", "if (true)", [VERIFIER]),
+    ("verifier-simulated", "service/verifier/attest.c",
+     "a->policy.allow_simulated = a->setup->config->allow_simulated;", "a->policy.allow_simulated = true;", [VERIFIER]),
+    ("verifier-simulated-list", "service/verifier/attest.c", "if (listed || ", "if (", [VERIFIER]),
+    ("verifier-compliant-debug", "service/verifier/attest.c", "named && !debug &&", "named &&", [VERIFIER]),
+    ("verifier-ear-algorithm", "service/verifier/engine.c",
+     "return ear && chosen != BB_SIG_ES384 ? BB_SIG_ES256 : chosen;", "return chosen;", [VERIFIER]),
+    ("verifier-api-version", "service/verifier/engine.c", "else if (!known_version(q->api_version))",
+     "else if (q->api_version == NULL)", [VERIFIER]),
+    ("verifier-key-mode", "service/verifier/key_files.c",
+     "if (!S_ISREG(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 077) != 0) {", "if (false) {",
+     [VERIFIER_KEYS]),
+    ("verifier-key-from", "service/verifier/keys.c", "ring->key[i].alg == alg && ring->key[i].from <= now",
+     "ring->key[i].alg == alg", [VERIFIER_KEYS]),
+    ("verifier-key-over", "service/verifier/keys.c",
+     "return now >= successor + BB_TOKEN_LIFETIME_S + BB_RETIRED_GRACE_S;", "return now >= successor;", [VERIFIER_KEYS]),
+    ("verifier-slow", "service/verifier/http.c", "(void)shutdown(s->place[i].fd, SHUT_RDWR);", "(void)s->place[i].fd;",
+     ["e2e/test_verifier.py"]),
 ]
 
 
