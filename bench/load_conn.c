@@ -38,7 +38,8 @@ static bool begin_exchange(struct load_conn *c) {
     struct bb_client_wants wants;
     struct bb_client_tls facts;
     c->shared->tls->facts(c->tls, &facts);
-    return bb_client_wants_from(load_verdicts_policy(c->shared->verdicts), &wants, NULL) == BB_OK &&
+    const struct bb_policy *policy = load_verdicts_policy(c->shared->verdicts);
+    return bb_client_wants_from(policy, &policy->verifiers[0], &wants, NULL) == BB_OK &&
            bb_random(wants.nonce, sizeof wants.nonce) &&
            bb_client_new(&wants, &c->client, NULL) == BB_OK &&
            bb_client_check_tls(c->client, &facts, NULL) == BB_OK;

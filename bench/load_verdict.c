@@ -95,8 +95,9 @@ bool load_verdicts_accept(struct load_verdicts *v, const struct bb_client *clien
         return false;
     if (v->every) {
         v->batches++;
-        return bb_client_appraise(client, NULL, v->policy, (int64_t)time(NULL), 0, &result) ==
-               BB_OK;
+        const struct bb_client_appraisal in = {
+            .policy = v->policy, .verifier = &v->policy->verifiers[0], .now = (int64_t)time(NULL)};
+        return bb_client_appraise(client, &in, &result) == BB_OK;
     }
     if (!bb_sha384(bb_span_slice(b->cmw.report, 0, BB_SNP_SIGNED_SIZE), digest))
         return false;

@@ -3,8 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { BINDING_STAGE = 6 }; /* of checks.def */
-
 struct bb_client {
     uint8_t frame[BB_FRAME_HEAD_SIZE + BB_REQUEST_MAX]; /* the request, with its length */
     size_t frame_len;
@@ -20,15 +18,18 @@ struct bb_client {
     struct bb_client_bound bound;
 };
 
-enum bb_status bb_client_wants_from(const struct bb_policy *policy, struct bb_client_wants *out,
-                                    struct bb_error *err) {
+enum bb_status bb_client_wants_from(const struct bb_policy *policy,
+                                    const struct bb_policy_verifier *verifier,
+                                    struct bb_client_wants *out, struct bb_error *err) {
     struct bb_client_wants w = {.forms = policy->report_data_forms & 3U,
                                 .wait_ms = BB_WAIT_MS_DEFAULT,
                                 .apps = {"raw"},
-                                .n_apps = 1};
-    if (policy->verifiers[0].mode != BB_MODE_LOCAL)
-        return bb_fail(err, BB_USAGE, "verifiers", "local", NULL,
-                       "this build verifies locally only");
+                                .n_apps = 1,
+                                .want = BB_WANT_EVIDENCE};
+    if (verifier->mode == BB_MODE_PASSPORT) {
+        w.want = bb_policy_needs_report(policy, verifier) ? BB_WANT_BOTH : BB_WANT_TOKEN;
+        w.issuer = verifier->issuer;
+    }
     if (policy->kind_sev_snp)
         w.kinds[w.n_kinds++] = BB_KIND_SEV_SNP;
     /* Also without permission: the verdict then says what is wrong, where "nothing in common" would
@@ -45,7 +46,8 @@ enum bb_status bb_client_wants_from(const struct bb_policy *policy, struct bb_cl
 static enum bb_status build_request(struct bb_client *c, const struct bb_client_wants *wants,
                                     struct bb_error *err) {
     struct bb_request q = {.nonce = BB_SPAN_OF(wants->nonce),
-                           .want = BB_WANT_EVIDENCE,
+                           .want = wants->want == 0 ? BB_WANT_EVIDENCE : wants->want,
+                           .issuer = bb_span_str(wants->issuer == NULL ? "" : wants->issuer),
                            .wait_ms = wants->wait_ms,
                            .forms = wants->forms};
     bool fits = wants->n_kinds <= BB_KINDS_MAX && wants->n_apps <= BB_APPS_MAX &&
@@ -61,7 +63,7 @@ static enum bb_status build_request(struct bb_client *c, const struct bb_client_
     /* Our own parser is the judge of what may be sent. */
     if (!fits || w.failed || !bb_request_parse(bb_writer_span(&w), &c->asked))
         return bb_fail(err, BB_USAGE, "request", NULL, NULL,
-                       "kinds, forms, protocols, nonce or waiting time out of range");
+                       "kinds, forms, protocols, issuer, nonce or waiting time out of range");
     struct bb_writer head = bb_writer(c->frame, BB_FRAME_HEAD_SIZE);
     bb_write_u32be(&head, (uint32_t)w.len);
     c->frame_len = BB_FRAME_HEAD_SIZE + w.len;
@@ -191,6 +193,18 @@ static enum bb_status refused(struct bb_client *c, const struct bb_response *p,
                    "the gateway refused: %s", bb_channel_status_text(p->status));
 }
 
+/* A token exactly if one was asked for: none that nobody looks at, and no verdict without it. */
+static enum bb_status check_token(const struct bb_request *q, const struct bb_response *p,
+                                  struct bb_error *err) {
+    bool asked = (q->want & BB_WANT_TOKEN) != 0;
+    if (p->token.len > 0 && !asked)
+        return malformed(err, "token", "a token that was not asked for");
+    if (p->token.len == 0 && asked)
+        return bb_fail(err, BB_TOKEN_NOT_FOUND, "token", "the issuer's token", "none",
+                       "the gateway sent no token");
+    return BB_OK;
+}
+
 /* Step 4: only what was asked for. */
 static enum bb_status check_choices(const struct bb_client *c, const struct bb_response *p,
                                     struct bb_error *err) {
@@ -207,8 +221,7 @@ static enum bb_status check_choices(const struct bb_client *c, const struct bb_r
         return bb_fail(err, p->kind == BB_KIND_SIMULATED ? BB_SIMULATED_TEE : BB_NOT_AN_ENCLAVE,
                        "kind", "a kind that was asked for", found,
                        "the evidence is of a kind that was not asked for");
-    if (p->token.len > 0)
-        return malformed(err, "token", "a token that was not asked for");
+    BB_TRY(check_token(q, p, err));
     (void)snprintf(found, sizeof found, "%u", p->form);
     if ((q->forms >> p->form & 1) == 0)
         return bb_fail(err, BB_ATTESTATION_REFUSED, "form", "a form that was asked for", found,
@@ -293,106 +306,10 @@ struct bb_span bb_client_response(const struct bb_client *c) {
     return c->done ? bb_span(c->body, c->body_len) : bb_span(NULL, 0);
 }
 
+const struct bb_request *bb_client_asked(const struct bb_client *c) { return &c->asked; }
+
+bool bb_client_runtime(const struct bb_client *c, char out[BB_RUNTIME_SIZE + 1]) {
+    return c->is_bound && c->bound.path_good && bb_binding_runtime(c->bound.d, out);
+}
+
 uint64_t bb_client_retry_ms(const struct bb_client *c) { return c->retry_ms; }
-
-/* The response's certificates first, then the caller's, as many as one appraisal looks at. */
-static size_t gather(const struct bb_span *own, size_t n_own, const struct bb_span *more,
-                     size_t n_more, struct bb_span out[BB_COLLATERAL_MAX]) {
-    size_t n = 0;
-    for (size_t i = 0; i < n_own; i++)
-        if (own[i].len > 0)
-            out[n++] = own[i];
-    for (size_t i = 0; i < n_more && n < BB_COLLATERAL_MAX; i++)
-        out[n++] = more[i];
-    return n;
-}
-
-/* No root could be computed: the report cannot be this connection's, whatever it says. */
-static void path_failed(const struct bb_response *p, struct bb_result *r) {
-    char expected[BB_VALUE_MAX], found[BB_VALUE_MAX];
-    bool key = bb_spki_is_p256(p->binding_spki);
-    (void)snprintf(expected, sizeof expected, "index < %u, %u bytes", 1U << p->depth,
-                   p->depth * BB_MERKLE_NODE);
-    (void)snprintf(found, sizeof found, "index %u, %zu bytes", p->index, p->path.len);
-    const enum bb_check_id rows[] = {BB_CHECK_REPORT_DATA, BB_CHECK_LEAF, BB_CHECK_PATH,
-                                     BB_CHECK_KEY};
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        r->checks[rows[i]] = (struct bb_check){.outcome = BB_OUTCOME_NONE};
-    if (key)
-        bb_check_fail(r, BB_CHECK_PATH, BB_CHANNEL_BINDING_MISMATCH, expected, found,
-                      "index or path do not fit the tree's depth");
-    else
-        bb_check_fail(r, BB_CHECK_KEY, BB_CHANNEL_BINDING_MISMATCH, "P-256, uncompressed",
-                      "another key", "the binding key is not one that can be bound");
-    bb_result_close(r);
-}
-
-uint64_t bb_client_never_skipped(void) {
-    uint64_t bits = 0;
-    for (int i = 0; i < BB_CHECK_COUNT; i++)
-        if (bb_check_stage((enum bb_check_id)i) == BINDING_STAGE)
-            bits |= UINT64_C(1) << i;
-    return bits;
-}
-
-bool bb_client_authentic(const struct bb_result *r) {
-    for (int i = 0; i < BB_CHECK_COUNT; i++)
-        if (bb_check_stage((enum bb_check_id)i) < BINDING_STAGE &&
-            r->checks[i].outcome == BB_OUTCOME_FAILED)
-            return false;
-    return r->checks[BB_CHECK_ROOT].outcome == BB_OUTCOME_PASSED &&
-           r->checks[BB_CHECK_CHAIN].outcome == BB_OUTCOME_PASSED &&
-           r->checks[BB_CHECK_SIGNATURE].outcome == BB_OUTCOME_PASSED;
-}
-
-bool bb_client_is_bound_by(const struct bb_result *r) {
-    for (int i = 0; i < BB_CHECK_COUNT; i++)
-        if (bb_check_stage((enum bb_check_id)i) == BINDING_STAGE &&
-            r->checks[i].outcome != BB_OUTCOME_PASSED)
-            return false;
-    return true;
-}
-
-/* Values of a report that nobody vouches for are not repeated: rows of binding and policy keep
- * their outcome and class only. */
-static void hide_unverified(struct bb_result *r) {
-    for (int i = 0; i < BB_CHECK_COUNT; i++)
-        if (bb_check_stage((enum bb_check_id)i) >= BINDING_STAGE)
-            r->checks[i].found[0] = '\0';
-}
-
-enum bb_status bb_client_appraise(const struct bb_client *c, const struct bb_collateral *more,
-                                  const struct bb_policy *policy, int64_t now, uint64_t skip,
-                                  struct bb_result *result) {
-    const struct bb_client_bound *b = &c->bound;
-    struct bb_span certs[BB_COLLATERAL_MAX], crls[BB_COLLATERAL_MAX];
-    const struct bb_span own[] = {b->cmw.vek, b->cmw.ask, b->cmw.ark};
-    const struct bb_collateral none = {0};
-    *result = (struct bb_result){.verdict = BB_VERDICT_REFUSED, .status = BB_INTERNAL};
-    if (!c->is_bound)
-        return BB_INTERNAL;
-    if (more == NULL)
-        more = &none;
-    struct bb_collateral all = {
-        .certs = certs,
-        .n_certs = gather(own, 3, more->certs, more->n_certs, certs),
-        .crls = crls,
-        .n_crls = gather(&b->cmw.crl, 1, more->crls, more->n_crls, crls),
-    };
-    struct bb_expectation expect = {
-        .on_connection = true,
-        .has_report_data = true,
-        .outside_upstream = (b->response.flags & BB_FLAG_OUTSIDE_UPSTREAM) != 0,
-        .has_config_digest = true,
-        .kind = (enum bb_evidence_kind)b->response.kind,
-    };
-    memcpy(expect.report_data, b->report_data, sizeof expect.report_data);
-    memcpy(expect.config_digest, b->config_digest, sizeof expect.config_digest);
-    (void)!bb_appraise_snp(b->cmw.report, &all, policy, now, &expect,
-                           skip & ~bb_client_never_skipped(), result);
-    if (!b->path_good && result->status != BB_INTERNAL)
-        path_failed(&b->response, result);
-    if (!bb_client_authentic(result))
-        hide_unverified(result);
-    return result->status;
-}

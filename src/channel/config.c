@@ -4,19 +4,22 @@
 
 enum { K_SOFTWARE = 1, K_UPSTREAM, K_ISSUERS, K_APPS, K_END };
 
-void bb_config_build(const char *software, const char *upstream, const char *const *apps,
-                     size_t n_apps, struct bb_writer *w) {
+static void write_texts(struct bb_writer *w, const char *const *texts, size_t n) {
+    bb_cbor_write_array(w, n);
+    for (size_t i = 0; i < n; i++)
+        bb_cbor_write_text(w, bb_span_str(texts[i]));
+}
+
+void bb_config_build(const struct bb_config *config, struct bb_writer *w) {
     bb_cbor_write_map(w, 4);
     bb_cbor_write_uint(w, K_SOFTWARE);
-    bb_cbor_write_text(w, bb_span_str(software));
+    bb_cbor_write_text(w, bb_span_str(config->software));
     bb_cbor_write_uint(w, K_UPSTREAM);
-    bb_cbor_write_text(w, bb_span_str(upstream));
+    bb_cbor_write_text(w, bb_span_str(config->upstream));
     bb_cbor_write_uint(w, K_ISSUERS);
-    bb_cbor_write_array(w, 0);
+    write_texts(w, config->issuers, config->n_issuers);
     bb_cbor_write_uint(w, K_APPS);
-    bb_cbor_write_array(w, n_apps);
-    for (size_t i = 0; i < n_apps; i++)
-        bb_cbor_write_text(w, bb_span_str(apps[i]));
+    write_texts(w, config->apps, config->n_apps);
 }
 
 static bool texts(struct bb_reader *r, size_t min) {

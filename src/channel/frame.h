@@ -74,10 +74,15 @@ void bb_response_build(const struct bb_response *response, struct bb_writer *w);
 /* { 1: 1, 2: status, ?14: text, ?15: retry }. */
 void bb_refusal_build(unsigned status, uint64_t retry_ms, struct bb_writer *w);
 
-/* The gateway's configuration as it is hashed and sent: software, upstream URI, application
- * protocols; no issuers. */
-void bb_config_build(const char *software, const char *upstream, const char *const *apps,
-                     size_t n_apps, struct bb_writer *w);
+/* The gateway's configuration as it is hashed and sent. */
+struct bb_config {
+    const char *software, *upstream; /* "blindbox 0.1", "tcp:127.0.0.1:8000" */
+    const char *const *issuers;      /* whose tokens it can get */
+    size_t n_issuers;
+    const char *const *apps; /* application protocols */
+    size_t n_apps;
+};
+void bb_config_build(const struct bb_config *config, struct bb_writer *w);
 bool bb_config_is_valid(struct bb_span config);
 
 /* Evidence of kinds 1 and 255 as a CMW collection (RFC 9999) with text labels. */

@@ -15,6 +15,7 @@ struct bb_gateway_conn {
     size_t body_size, body_len;
     struct bb_request request;
     struct bb_span app;
+    size_t issuer;
     uint8_t leaf[BB_MERKLE_NODE];
     uint8_t *out; /* the response frame */
     size_t out_len, out_pos;
@@ -48,6 +49,7 @@ enum bb_status bb_gateway_conn_new(const struct bb_gateway_offer *offer,
     c->exporter = exporter;
     c->ctx = ctx;
     c->state = BB_GATEWAY_REQUEST;
+    c->issuer = BB_NO_ISSUER;
     c->deadline = now_ms + BB_REQUEST_MS;
     memcpy(c->salt, salt, sizeof c->salt);
     *out = c;
@@ -64,6 +66,7 @@ void bb_gateway_conn_free(struct bb_gateway_conn *c) {
 enum bb_gateway_state bb_gateway_conn_state(const struct bb_gateway_conn *c) { return c->state; }
 const uint8_t *bb_gateway_conn_leaf(const struct bb_gateway_conn *c) { return c->leaf; }
 int64_t bb_gateway_conn_deadline(const struct bb_gateway_conn *c) { return c->deadline; }
+size_t bb_gateway_conn_issuer(const struct bb_gateway_conn *c) { return c->issuer; }
 unsigned bb_gateway_conn_refused(const struct bb_gateway_conn *c) { return c->refused; }
 
 /* Puts the length before the body that was written to `w` behind it. */
@@ -102,6 +105,16 @@ static bool choose_app(struct bb_gateway_conn *c) {
     return false;
 }
 
+/* True unless a token is asked for that this gateway cannot get. */
+static bool choose_issuer(struct bb_gateway_conn *c) {
+    if ((c->request.want & BB_WANT_TOKEN) == 0)
+        return true;
+    for (size_t i = 0; i < c->offer->n_issuers && c->issuer == BB_NO_ISSUER; i++)
+        if (bb_span_equal(c->request.issuer, bb_span_str(c->offer->issuers[i])))
+            c->issuer = i;
+    return c->issuer != BB_NO_ISSUER;
+}
+
 /* The refusal that the request calls for, or BB_CHANNEL_OK. Key 7 is never a reason: the answer is
  * fresh, which is always right. */
 static unsigned judge(struct bb_gateway_conn *c) {
@@ -112,7 +125,7 @@ static unsigned judge(struct bb_gateway_conn *c) {
         kind = kind || c->request.kinds[i] == c->offer->kind;
     if (!kind || (c->request.forms >> c->offer->form & 1) == 0 || !choose_app(c))
         return BB_CHANNEL_NOTHING_IN_COMMON;
-    if (c->request.want != BB_WANT_EVIDENCE)
+    if (!choose_issuer(c))
         return BB_CHANNEL_ISSUER_NOT_CONFIGURED;
     return BB_CHANNEL_OK;
 }
@@ -216,9 +229,15 @@ enum { FRESH_OVERHEAD = 512 };
 
 enum bb_status bb_gateway_conn_answer(struct bb_gateway_conn *c,
                                       const struct bb_gateway_evidence *e, struct bb_error *err) {
-    size_t size = FRESH_OVERHEAD + e->cmw.len + e->config.len + e->path.len;
+    bool token = c->issuer != BB_NO_ISSUER;
+    struct bb_span cmw = c->request.want == BB_WANT_TOKEN ? e->cmw_report : e->cmw;
+    size_t size = FRESH_OVERHEAD + cmw.len + e->config.len + e->path.len + e->token.len;
     if (c->state != BB_GATEWAY_BATCH)
         return bb_fail_internal(err, "an answer to a connection that waits for none");
+    if (token && (e->token.len == 0 || e->token.len > BB_TOKEN_MAX)) {
+        close_conn(c);
+        return bb_fail_internal(err, "an answer without the token that was asked for");
+    }
     uint8_t *frame = size > BB_RESPONSE_MAX ? NULL : malloc(BB_FRAME_HEAD_SIZE + size);
     if (frame == NULL) {
         close_conn(c);
@@ -226,13 +245,14 @@ enum bb_status bb_gateway_conn_answer(struct bb_gateway_conn *c,
     }
     struct bb_response response = {.salt = BB_SPAN_OF(c->salt),
                                    .kind = e->kind,
-                                   .cmw = e->cmw,
+                                   .cmw = cmw,
                                    .config = e->config,
                                    .binding_spki = e->binding_spki,
                                    .index = e->index,
                                    .depth = e->depth,
                                    .path = e->path,
                                    .app = c->app,
+                                   .token = token ? e->token : bb_span(NULL, 0),
                                    .has_form = true,
                                    .form = e->form,
                                    .flags = e->flags};

@@ -2,7 +2,8 @@
  * milliseconds of any steady clock of the caller's. States:
  *
  *   REQUEST   bytes -> bb_gateway_conn_feed()
- *   BATCH     bb_gateway_conn_leaf() is to be sealed into a batch; then _answer() or _refuse()
+ *   BATCH     bb_gateway_conn_leaf() is to be sealed into a batch, and where the client asked for one
+ *             the batch's token to be had; then _answer() or _refuse()
  *   RESPONSE  write bb_gateway_conn_output(), tell _wrote(); a byte from the client before the whole
  *             response is written closes. Once it is written, memory of the exchange is freed
  *   START     bytes -> _feed(), until exactly the nine bytes of the start frame came
@@ -28,6 +29,8 @@ struct bb_gateway_offer {
     unsigned form;           /* report_data form of its batches: 1, or 0 */
     const char *const *apps; /* application protocols it can carry, as in its config */
     size_t n_apps;
+    const char *const *issuers; /* whose tokens it can get, as in its config */
+    size_t n_issuers;
     struct bb_span spki; /* its TLS key, 91 bytes */
 };
 
@@ -52,18 +55,25 @@ enum bb_gateway_state bb_gateway_conn_feed(struct bb_gateway_conn *conn, struct 
 /* In BATCH: this connection's 48 bytes for the batch. */
 const uint8_t *bb_gateway_conn_leaf(const struct bb_gateway_conn *conn);
 
+#define BB_NO_ISSUER SIZE_MAX
+/* In BATCH: the place in the offer's list of the issuer whose token the client asked for, else
+ * BB_NO_ISSUER. */
+size_t bb_gateway_conn_issuer(const struct bb_gateway_conn *conn);
+
 /* What a sealed and signed batch gives to one of its connections. */
 struct bb_gateway_evidence {
     unsigned kind, form;
     uint16_t flags;
     struct bb_span cmw, config, binding_spki;
+    struct bb_span cmw_report; /* the report alone: what a client of tokens gets */
     uint32_t index;
     unsigned depth;
     struct bb_span path;
+    struct bb_span token; /* of the issuer that the client asked for; empty: none */
 };
 
-/* BATCH -> RESPONSE. InternalError (and CLOSED) if memory fails or the response would be too large.
- */
+/* BATCH -> RESPONSE. A token goes only to a client that asked for one. InternalError (and CLOSED) if
+ * it is not there then, if memory fails or the response would be too large. */
 BB_MUST_USE enum bb_status bb_gateway_conn_answer(struct bb_gateway_conn *conn,
                                                   const struct bb_gateway_evidence *evidence,
                                                   struct bb_error *err);

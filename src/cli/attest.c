@@ -97,6 +97,11 @@ static enum bb_status connect_it(struct run *run, struct bb_error *err) {
 static void print_report(const struct bb_client_bound *b, const struct bb_result *r) {
     struct bb_snp_report p;
     char short_hex[BB_HEX_SIZE(16)], text[BB_VALUE_MAX];
+    if (!bb_client_authentic(r)) {
+        (void)printf("hardware  as the service's token says%s\n",
+                     r->simulated ? " (SIMULATED TEE: proves nothing about hardware)" : "");
+        return;
+    }
     if (bb_snp_report_parse(b->cmw.report, &p, NULL) != BB_OK)
         return;
     (void)printf("hardware  AMD SEV-SNP%s%s, report version %u signed by its %s%s\n",
@@ -114,6 +119,21 @@ static void print_report(const struct bb_client_bound *b, const struct bb_result
                  (p.policy & BB_SNP_POLICY_DEBUG) != 0 ? "DEBUG" : "production", p.vmpl);
 }
 
+/* Step 4 of eight: who checked the report. */
+static void print_service(const struct bb_session *s) {
+    const struct bb_policy_verifier *v = bb_session_verifier(s);
+    size_t n = 0;
+    const struct bb_session_attempt *attempts = bb_session_attempts(s, &n);
+    for (size_t i = 0; i < n; i++)
+        (void)printf("service   not had: %s\n", attempts[i].error.text);
+    if (v->mode == BB_MODE_LOCAL)
+        (void)printf("verifier  built in\n");
+    else
+        (void)printf("verifier  %s, %s token %s, signature and claims verified here\n", v->issuer,
+                     v->profile == BB_PROFILE_EAR ? "EAR" : "MAA",
+                     v->mode == BB_MODE_PASSPORT ? "from the gateway" : "asked for by this client");
+}
+
 static void print_summary(const struct run *run) {
     const struct bb_client_bound *b = bb_session_bound(run->session);
     const struct bb_session_times *t = bb_session_times(run->session);
@@ -125,14 +145,16 @@ static void print_summary(const struct run *run) {
     bb_hex_encode(bb_span(b->d, BB_BATCH_ID_SIZE), id, sizeof id);
     (void)printf("peer      %s, TLS 1.3, %s\n", bb_session_address(run->session), BB_ALPN);
     print_report(b, r);
+    print_service(run->session);
     (void)printf("bound     to this connection: batch %s, leaf %" PRIu32 " of %u\n", id,
                  b->response.index, 1U << b->response.depth);
     (void)printf("policy    %s\n", run->setup.policy_source);
     (void)printf("checks    %zu passed, %zu skipped, %zu not requested\n", count[BB_OUTCOME_PASSED],
                  count[BB_OUTCOME_SKIPPED], count[BB_OUTCOME_NOT_REQUESTED]);
-    (void)printf("time      connect %.1f ms, TLS %.1f ms, evidence %.1f ms, verdict %.1f ms\n",
+    (void)printf("time      connect %.1f ms, TLS %.1f ms, evidence %.1f ms, token %.1f ms, "
+                 "verdict %.1f ms\n",
                  (double)t->connect / 1e3, (double)t->handshake / 1e3, (double)t->evidence / 1e3,
-                 (double)t->verdict / 1e3);
+                 (double)t->token / 1e3, (double)t->verdict / 1e3);
     (void)printf("verdict   accepted\n");
 }
 

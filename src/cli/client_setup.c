@@ -39,11 +39,22 @@ enum bb_status bb_client_setup_option(struct bb_client_setup *c, int option, con
     }
 }
 
+static bool asks_network(const struct bb_policy *p) {
+    for (size_t i = 0; i < p->n_verifiers; i++)
+        if (p->verifiers[i].mode == BB_MODE_BACKGROUND ||
+            (p->verifiers[i].mode == BB_MODE_PASSPORT && !p->verifiers[i].jwks_is_file))
+            return true;
+    return false;
+}
+
 enum bb_status bb_client_setup_ready(struct bb_client_setup *c, struct bb_error *err) {
     BB_TRY(bb_option_policy(c->policy_path, c->measurement, &c->policy, c->policy_source,
                             sizeof c->policy_source, err));
     c->collateral =
         (struct bb_collateral){c->store.certs, c->store.n_certs, c->store.crls, c->store.n_crls};
+    /* A fetcher that cannot be started is a service that cannot be had: the sessions' matter. */
+    if (asks_network(c->policy) && bb_fetcher_new(&c->fetcher, NULL) == BB_OK)
+        BB_TRY(bb_keysets_new(c->fetcher, NULL, &c->keysets, err));
     return bb_tls_client_new(&c->tls, err);
 }
 
@@ -54,6 +65,8 @@ struct bb_session_options bb_client_setup_session(const struct bb_client_setup *
                                        .policy = c->policy,
                                        .more = &c->collateral,
                                        .wait_ms = c->wait_ms,
+                                       .fetcher = c->fetcher,
+                                       .keysets = c->keysets,
                                        .skip = c->skip};
 }
 
@@ -61,4 +74,6 @@ void bb_client_setup_free(struct bb_client_setup *c) {
     bb_store_free(&c->store);
     bb_policy_free(c->policy);
     bb_tls_context_free(c->tls);
+    bb_keysets_free(c->keysets);
+    bb_fetcher_free(c->fetcher);
 }

@@ -14,6 +14,8 @@ struct bb_client_setup {
     struct bb_policy *policy;
     char policy_source[512];
     struct bb_tls_context *tls;
+    struct bb_fetcher *fetcher; /* with a policy whose verifiers ask the network */
+    struct bb_keysets *keysets;
     uint32_t wait_ms;
     uint64_t skip;
 };

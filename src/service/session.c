@@ -1,6 +1,7 @@
 #include "service/session.h"
 
 #include "service/clock.h"
+#include "service/verify_step.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -14,6 +15,11 @@ enum { BLOCK = 16384, GRACE_MS = 1000 };
 
 struct bb_session {
     struct bb_session_options options;
+    struct bb_fetcher *own_fetcher; /* where the caller gave none */
+    struct bb_keysets *own_keysets;
+    struct bb_session_attempt attempts[BB_POLICY_VERIFIERS_MAX];
+    size_t verifier; /* the policy's one at work: as many attempts failed before */
+    struct bb_verify_step *verify;
     enum bb_session_state state;
     size_t address; /* the one being tried */
     int fd;
@@ -30,11 +36,19 @@ struct bb_session {
     char text[96];
 };
 
+static enum bb_session_state next_verifier(struct bb_session *s);
+
+/* Only a service that cannot be had leads on to the next one: a refusal is the answer. */
 static enum bb_session_state refuse(struct bb_session *s) {
     if (s->tls != NULL)
         (void)bb_tls_close_notify(s->tls);
+    if (s->state == BB_SESSION_VERIFYING)
+        s->dials++;
     s->state = BB_SESSION_REFUSED;
     s->deadline = INT64_MAX;
+    if (s->error.status == BB_VERIFIER_UNAVAILABLE &&
+        s->verifier + 1 < s->options.policy->n_verifiers)
+        return next_verifier(s);
     return s->state;
 }
 
@@ -173,16 +187,88 @@ static bool send_all(struct bb_session *s, struct bb_span data, unsigned *want) 
     return true;
 }
 
+/* ---- the verdict ---- */
+
+static struct bb_client_appraisal appraisal(const struct bb_session *s) {
+    struct bb_client_appraisal in = {.policy = s->options.policy,
+                                     .verifier = bb_session_verifier(s),
+                                     .more = s->options.more,
+                                     .now = (int64_t)time(NULL),
+                                     .skip = s->options.skip};
+    if (s->verify != NULL)
+        bb_verify_step_fill(s->verify, &in);
+    return in;
+}
+
 static void verdict(struct bb_session *s) {
-    enter(s, BB_SESSION_EXCHANGE, BB_START_MS, &s->times.evidence);
-    if (bb_client_bind(s->client, bb_tls_export, s->tls, &s->error) != BB_OK ||
-        bb_client_appraise(s->client, s->options.more, s->options.policy, (int64_t)time(NULL),
-                           s->options.skip, &s->result) != BB_OK) {
+    const struct bb_client_appraisal in = appraisal(s);
+    if (bb_client_appraise(s->client, &in, &s->result) != BB_OK) {
         s->times.verdict = bb_now_us() - s->step_began;
         (void)refuse(s);
         return;
     }
     enter(s, BB_SESSION_ACCEPTED, BB_START_MS, &s->times.verdict);
+}
+
+/* What asks the network: the caller's, or one of this session's own. */
+static enum bb_status tools(struct bb_session *s) {
+    const struct bb_policy_verifier *v = bb_session_verifier(s);
+    bool files_only = v->mode == BB_MODE_PASSPORT && v->jwks_is_file;
+    if (s->options.fetcher == NULL && !files_only) {
+        bb_keysets_free(s->own_keysets); /* of files only */
+        s->own_keysets = s->options.keysets = NULL;
+        BB_TRY(bb_fetcher_new(&s->own_fetcher, &s->error));
+        s->options.fetcher = s->own_fetcher;
+    }
+    if (s->options.keysets == NULL) {
+        BB_TRY(bb_keysets_new(s->options.fetcher, NULL, &s->own_keysets, &s->error));
+        s->options.keysets = s->own_keysets;
+    }
+    return BB_OK;
+}
+
+static enum bb_status ask_service(struct bb_session *s) {
+    BB_TRY(tools(s));
+    struct bb_verify_input in = {.verifier = bb_session_verifier(s),
+                                 .client = s->client,
+                                 .fetcher = s->options.fetcher,
+                                 .keysets = s->options.keysets,
+                                 .ends_ms = bb_now_ms() + BB_SESSION_VERIFY_MS};
+    BB_TRY(bb_verify_step_new(&in, &s->verify, &s->error));
+    s->dials++;
+    enter(s, BB_SESSION_VERIFYING, BB_SESSION_VERIFY_MS, NULL);
+    return BB_OK;
+}
+
+/* The response is whole. A path that leads nowhere is refused without asking anybody. */
+static void answered(struct bb_session *s) {
+    enter(s, BB_SESSION_EXCHANGE, BB_START_MS, &s->times.evidence);
+    if (bb_client_bind(s->client, bb_tls_export, s->tls, &s->error) != BB_OK)
+        (void)refuse(s);
+    else if (bb_session_verifier(s)->mode == BB_MODE_LOCAL ||
+             !bb_client_bound(s->client)->path_good)
+        verdict(s);
+    else if (ask_service(s) != BB_OK)
+        (void)refuse(s);
+}
+
+static bool verifying(struct bb_session *s, unsigned *want) {
+    bool done = false;
+    int before = bb_verify_step_fd(s->verify);
+    if (bb_verify_step_go(s->verify, &done, &s->error) != BB_OK) {
+        (void)refuse(s);
+        return false;
+    }
+    if (!done) {
+        *want = BB_IO_READ;
+        if (bb_verify_step_fd(s->verify) != before)
+            s->dials++;
+        return false;
+    }
+    s->dials++; /* the connection's own socket again */
+    enter(s, BB_SESSION_EXCHANGE, BB_START_MS, &s->times.token);
+    verdict(s);
+    return true;
 }
 
 static bool exchange(struct bb_session *s, unsigned *want) {
@@ -201,7 +287,7 @@ static bool exchange(struct bb_session *s, unsigned *want) {
         return false;
     }
     if (done)
-        verdict(s);
+        answered(s);
     return !done;
 }
 
@@ -215,7 +301,9 @@ static bool starting(struct bb_session *s, unsigned *want) {
 
 enum bb_session_state bb_session_step(struct bb_session *s, unsigned *want) {
     bool more = true;
-    while (more) {
+    size_t verifier = s->verifier;
+    while (more || s->verifier != verifier) { /* another one: another connection */
+        verifier = s->verifier;
         *want = 0;
         switch (s->state) {
         case BB_SESSION_CONNECTING:
@@ -226,6 +314,9 @@ enum bb_session_state bb_session_step(struct bb_session *s, unsigned *want) {
             break;
         case BB_SESSION_EXCHANGE:
             more = exchange(s, want);
+            break;
+        case BB_SESSION_VERIFYING:
+            more = verifying(s, want);
             break;
         case BB_SESSION_STARTING:
             more = starting(s, want);
@@ -245,6 +336,9 @@ enum bb_session_state bb_session_expire(struct bb_session *s) {
         return s->state;
     if (s->state == BB_SESSION_CONNECTING)
         return dial_next(s, "no answer");
+    if (s->state == BB_SESSION_VERIFYING)
+        (void)bb_fail(&s->error, BB_VERIFIER_UNAVAILABLE, "service.time", NULL, NULL,
+                      "the verification service did not answer in time");
     (void)bb_fail(&s->error, BB_PEER_UNREACHABLE, "time", NULL, NULL,
                   "the peer did not answer in time");
     return refuse(s);
@@ -261,7 +355,7 @@ void bb_session_start(struct bb_session *s) {
 
 static enum bb_status prepare(struct bb_session *s, struct bb_error *err) {
     struct bb_client_wants wants;
-    BB_TRY(bb_client_wants_from(s->options.policy, &wants, err));
+    BB_TRY(bb_client_wants_from(s->options.policy, bb_session_verifier(s), &wants, err));
     if (s->options.app != NULL)
         wants.apps[0] = s->options.app;
     if (s->options.wait_ms != 0)
@@ -270,6 +364,33 @@ static enum bb_status prepare(struct bb_session *s, struct bb_error *err) {
     if (!bb_random(wants.nonce, sizeof wants.nonce))
         return bb_fail_internal(err, "making a nonce");
     return bb_client_new(&wants, &s->client, err);
+}
+
+/* Nothing of a connection is left for the next one. */
+static void let_go(struct bb_session *s) {
+    bb_verify_step_free(s->verify);
+    bb_tls_free(s->tls);
+    bb_client_free(s->client);
+    s->verify = NULL;
+    s->tls = NULL;
+    s->client = NULL;
+    hang_up(s);
+}
+
+/* With a connection, nonce and handshake of its own. */
+static enum bb_session_state next_verifier(struct bb_session *s) {
+    s->attempts[s->verifier] =
+        (struct bb_session_attempt){.verifier = bb_session_verifier(s), .error = s->error};
+    let_go(s);
+    s->verifier++;
+    s->error = (struct bb_error){0};
+    s->result = (struct bb_result){0};
+    s->times = (struct bb_session_times){0};
+    s->address = 0;
+    s->sent = 0;
+    s->step_began = bb_now_us();
+    s->dial_ends = bb_now_ms() + BB_HANDSHAKE_MS;
+    return prepare(s, &s->error) == BB_OK ? dial(s) : refuse(s);
 }
 
 enum bb_status bb_session_new(const struct bb_session_options *options, struct bb_session **out,
@@ -296,13 +417,15 @@ void bb_session_free(struct bb_session *s) {
         return;
     if (s->state == BB_SESSION_ACCEPTED)
         (void)bb_tls_close_notify(s->tls);
-    bb_tls_free(s->tls);
-    bb_client_free(s->client);
-    hang_up(s);
+    let_go(s);
+    bb_keysets_free(s->own_keysets);
+    bb_fetcher_free(s->own_fetcher);
     free(s);
 }
 
-int bb_session_fd(const struct bb_session *s) { return s->fd; }
+int bb_session_fd(const struct bb_session *s) {
+    return s->state == BB_SESSION_VERIFYING ? bb_verify_step_fd(s->verify) : s->fd;
+}
 unsigned bb_session_dials(const struct bb_session *s) { return s->dials; }
 int64_t bb_session_deadline(const struct bb_session *s) { return s->deadline; }
 struct bb_tls *bb_session_tls(struct bb_session *s) {
@@ -313,16 +436,32 @@ const struct bb_result *bb_session_result(const struct bb_session *s) { return &
 const struct bb_session_times *bb_session_times(const struct bb_session *s) { return &s->times; }
 const struct bb_target *bb_session_target(const struct bb_session *s) { return s->options.target; }
 const char *bb_session_address(const struct bb_session *s) { return s->text; }
-uint64_t bb_session_retry_ms(const struct bb_session *s) { return bb_client_retry_ms(s->client); }
+const struct bb_policy_verifier *bb_session_verifier(const struct bb_session *s) {
+    return &s->options.policy->verifiers[s->verifier];
+}
+const struct bb_session_attempt *bb_session_attempts(const struct bb_session *s, size_t *n) {
+    *n = s->verifier;
+    return s->attempts;
+}
+uint64_t bb_session_retry_ms(const struct bb_session *s) {
+    return s->client == NULL ? 0 : bb_client_retry_ms(s->client);
+}
 
 const struct bb_client_bound *bb_session_bound(const struct bb_session *s) {
-    return bb_client_bound(s->client);
+    return s->client == NULL ? NULL : bb_client_bound(s->client);
+}
+
+struct bb_span bb_session_token(const struct bb_session *s) {
+    const struct bb_client_appraisal in = appraisal(s);
+    return s->client == NULL ? bb_span(NULL, 0) : bb_client_token(s->client, &in);
 }
 
 enum bb_status bb_session_appraise(const struct bb_session *s, const struct bb_policy *policy,
                                    struct bb_result *result) {
-    return bb_client_appraise(s->client, s->options.more, policy, (int64_t)time(NULL),
-                              s->options.skip, result);
+    struct bb_client_appraisal in = appraisal(s);
+    in.policy = policy;
+    in.verifier = &policy->verifiers[0];
+    return bb_client_appraise(s->client, &in, result);
 }
 
 enum bb_status bb_session_status(const struct bb_session *s) {
@@ -344,7 +483,7 @@ enum bb_status bb_session_run(struct bb_session *s, bool start) {
         if (state == BB_SESSION_ACCEPTED || state == BB_SESSION_OPEN)
             return BB_OK;
         int64_t left = s->deadline - bb_now_ms();
-        struct pollfd p = {.fd = s->fd,
+        struct pollfd p = {.fd = bb_session_fd(s),
                            .events = (short)(((want & BB_IO_READ) != 0 ? POLLIN : 0) |
                                              ((want & BB_IO_WRITE) != 0 ? POLLOUT : 0))};
         if (left <= 0 || poll(&p, 1, left > INT32_MAX ? INT32_MAX : (int)left) == 0)

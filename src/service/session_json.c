@@ -2,6 +2,7 @@
 
 #include "appraise/result_json.h"
 #include "base/hex.h"
+#include "token/token.h"
 
 #define SCHEMA "blindbox.connection-result/1"
 
@@ -36,15 +37,81 @@ static json_t *add_peer(json_t *o, const struct bb_session *s) {
                                         "address", bb_session_address(s)));
     (void)json_object_set_new(
         o, "times",
-        json_pack("{s:I, s:I, s:I, s:I}", "connect_us", (json_int_t)t->connect, "handshake_us",
-                  (json_int_t)t->handshake, "evidence_us", (json_int_t)t->evidence, "verdict_us",
-                  (json_int_t)t->verdict));
+        json_pack("{s:I, s:I, s:I, s:I, s:I}", "connect_us", (json_int_t)t->connect, "handshake_us",
+                  (json_int_t)t->handshake, "evidence_us", (json_int_t)t->evidence, "token_us",
+                  (json_int_t)t->token, "verdict_us", (json_int_t)t->verdict));
     return o;
 }
 
-static void add_verifier(json_t *o) {
-    (void)json_object_set_new(o, "verifier", json_pack("{s:s}", "mode", "local"));
-    (void)json_object_set_new(o, "token", json_null());
+/* ---- who checked ---- */
+
+static json_t *text_or_null(const char *text) {
+    return text == NULL ? json_null() : bb_json_text(text);
+}
+
+static json_t *describe(const struct bb_policy_verifier *v) {
+    static const char *const modes[] = {"local", "passport", "background"};
+    json_t *o = json_pack("{s:s}", "mode", modes[v->mode]);
+    if (v->mode == BB_MODE_LOCAL)
+        return o;
+    (void)json_object_set_new(o, "issuer", text_or_null(v->issuer));
+    (void)json_object_set_new(o, "url", text_or_null(v->url));
+    (void)json_object_set_new(o, "profile",
+                              json_string(v->profile == BB_PROFILE_EAR ? "ear" : "maa"));
+    return o;
+}
+
+/* The verifiers before the one that was at work, each with why it did not do. */
+static json_t *tried(const struct bb_session *s) {
+    size_t n = 0;
+    const struct bb_session_attempt *attempts = bb_session_attempts(s, &n);
+    json_t *list = json_array();
+    for (size_t i = 0; i < n; i++) {
+        json_t *o = describe(attempts[i].verifier);
+        const struct bb_error *e = &attempts[i].error;
+        (void)json_object_set_new(o, "class", json_string(bb_status_name(e->status)));
+        (void)json_object_set_new(o, "field", bb_json_text(e->field));
+        (void)json_object_set_new(o, "found", bb_json_text(e->found));
+        (void)json_object_set_new(o, "text", bb_json_text(e->text));
+        (void)json_array_append_new(list, o);
+    }
+    return list;
+}
+
+/* The checks that the token decided: its own, and without a report all. */
+static json_t *decided(const struct bb_result *r) {
+    json_t *list = json_array();
+    for (int i = 0; i < BB_CHECK_COUNT; i++) {
+        enum bb_subject of = bb_check_subject((enum bb_check_id)i);
+        enum bb_outcome outcome = r->checks[i].outcome;
+        if ((of == BB_OF_TOKEN || (of == BB_OF_BOTH && r->subject == BB_OF_TOKEN)) &&
+            (outcome == BB_OUTCOME_PASSED || outcome == BB_OUTCOME_FAILED))
+            (void)json_array_append_new(list, json_string(bb_check_name((enum bb_check_id)i)));
+    }
+    return list;
+}
+
+/* What a token says counts once it is the issuer's. */
+static json_t *token(const struct bb_session *s) {
+    const struct bb_result *r = bb_session_result(s);
+    struct bb_token parsed = {0};
+    if (!bb_client_token_authentic(r) ||
+        bb_token_parse(bb_session_token(s), &parsed, NULL) != BB_OK)
+        return json_null();
+    json_t *o = json_object();
+    (void)json_object_set(o, "header", parsed.jws.header);
+    (void)json_object_set(o, "claims", parsed.claims);
+    (void)json_object_set_new(o, "decided", decided(r));
+    bb_token_done(&parsed);
+    return o;
+}
+
+static json_t *add_verifier(json_t *o, const struct bb_session *s) {
+    json_t *v = describe(bb_session_verifier(s));
+    (void)json_object_set_new(v, "tried", tried(s));
+    (void)json_object_set_new(o, "verifier", v);
+    (void)json_object_set_new(o, "token", token(s));
+    return o;
 }
 
 json_t *bb_session_to_json(const struct bb_session *s, const struct bb_policy *policy,
@@ -53,8 +120,10 @@ json_t *bb_session_to_json(const struct bb_session *s, const struct bb_policy *p
     const struct bb_result *r = bb_session_result(s);
     struct bb_snp_report report;
     if (r->verdict == BB_VERDICT_NONE)
-        return add_peer(bb_connection_failed_to_json(bb_session_error(s), policy, policy_source),
-                        s);
+        return add_peer(
+            add_verifier(bb_connection_failed_to_json(bb_session_error(s), policy, policy_source),
+                         s),
+            s);
     /* What a report says counts once it is authentic. */
     bool parsed = b != NULL && bb_client_authentic(r) &&
                   bb_snp_report_parse(b->cmw.report, &report, NULL) == BB_OK;
@@ -67,9 +136,11 @@ json_t *bb_session_to_json(const struct bb_session *s, const struct bb_policy *p
     json_t *o = bb_result_to_json(&view);
     if (o == NULL)
         return NULL;
-    (void)json_object_set_new(o, "batch", parsed ? batch(b) : json_null());
-    add_verifier(o);
-    return add_peer(o, s);
+    /* D names the batch once report or token vouch for it. */
+    bool named = parsed || (b != NULL && r->subject == BB_OF_TOKEN && bb_client_is_bound_by(r) &&
+                            bb_client_token_authentic(r));
+    (void)json_object_set_new(o, "batch", named ? batch(b) : json_null());
+    return add_peer(add_verifier(o, s), s);
 }
 
 json_t *bb_connection_failed_to_json(const struct bb_error *err, const struct bb_policy *policy,
@@ -85,6 +156,7 @@ json_t *bb_connection_failed_to_json(const struct bb_error *err, const struct bb
         return NULL;
     bb_result_json_error(o, err);
     (void)json_object_set_new(o, "batch", json_null());
-    add_verifier(o);
+    (void)json_object_set_new(o, "verifier", json_null()); /* none was at work */
+    (void)json_object_set_new(o, "token", json_null());
     return o;
 }

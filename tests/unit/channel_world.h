@@ -43,6 +43,7 @@ static inline int remove_one(const char *path, const struct stat *st, int flag, 
 }
 
 static const char *const world_apps[] = {"http/1.1", "raw"};
+static const char *const world_issuers[] = {"https://other.example", "https://verifier.example"};
 
 static inline int world_new(void **state) {
     static struct world w;
@@ -68,7 +69,11 @@ static inline int world_new(void **state) {
     free_span(binding);
     json_decref(rows);
     struct bb_writer out = bb_writer(w.config, sizeof w.config);
-    bb_config_build("blindbox 0.1", "unix:/run/app.sock", world_apps, 2, &out);
+    bb_config_build(&(struct bb_config){.software = "blindbox 0.1",
+                                        .upstream = "unix:/run/app.sock",
+                                        .apps = world_apps,
+                                        .n_apps = 2},
+                    &out);
     w.config_len = out.len;
     *state = &w;
     return 0;
@@ -90,6 +95,10 @@ struct plan {
     void (*report_data)(struct bb_batch *batch, uint8_t report_data[64]);
     void (*request)(uint8_t *frame, size_t len); /* on its way */
     struct session client_session;               /* secret 0: the gateway's */
+    const struct bb_policy_verifier *verifier;   /* the client's; NULL: the policy's first */
+    const struct bb_policy *policy;              /* NULL: the world's */
+    /* Malloced; NULL: none. */
+    char *(*token)(const struct world *w, const struct bb_batch *batch, const uint8_t *report);
 };
 
 struct exchange {
@@ -111,17 +120,23 @@ static inline struct bb_client_tls good_tls(const struct world *w) {
                                   .spki = BB_SPAN_OF(w->spki)};
 }
 
-static inline struct bb_client *client_new(const struct world *w, unsigned forms) {
+static inline struct bb_client *client_with(const struct world *w, const struct bb_policy *policy,
+                                            const struct bb_policy_verifier *verifier,
+                                            unsigned forms) {
     struct bb_client *client = NULL;
     struct bb_client_wants wants;
     struct bb_client_tls tls = good_tls(w);
-    assert_int_equal(bb_client_wants_from(w->policy, &wants, NULL), BB_OK);
+    assert_int_equal(bb_client_wants_from(policy, verifier, &wants, NULL), BB_OK);
     memset(wants.nonce, 7, sizeof wants.nonce);
     if (forms != 0)
         wants.forms = forms;
     assert_int_equal(bb_client_new(&wants, &client, NULL), BB_OK);
     assert_int_equal(bb_client_check_tls(client, &tls, NULL), BB_OK);
     return client;
+}
+
+static inline struct bb_client *client_new(const struct world *w, unsigned forms) {
+    return client_with(w, w->policy, &w->policy->verifiers[0], forms);
 }
 
 static inline void capture(struct exchange *x) {
@@ -135,7 +150,7 @@ static inline void capture(struct exchange *x) {
 static inline void answer(struct exchange *x, const struct plan *plan) {
     struct world *w = x->w;
     static uint8_t leaves[64 * BB_MERKLE_NODE], path[BB_MERKLE_DEPTH_MAX * BB_MERKLE_NODE],
-        cmw_bytes[32768];
+        cmw_bytes[32768], alone_bytes[2048];
     uint8_t report_data[64];
     memcpy(leaves, bb_gateway_conn_leaf(x->conn), BB_MERKLE_NODE);
     assert_true(bb_random(leaves + BB_MERKLE_NODE, sizeof leaves - BB_MERKLE_NODE));
@@ -158,16 +173,22 @@ static inline void answer(struct exchange *x, const struct plan *plan) {
                          .crl = w->certs.crl};
     struct bb_writer cw = bb_writer(cmw_bytes, sizeof cmw_bytes);
     bb_cmw_build(&cmw, &cw);
+    struct bb_writer aw = bb_writer(alone_bytes, sizeof alone_bytes);
+    bb_cmw_build(&(struct bb_cmw){.report = cmw.report}, &aw);
+    char *token = plan->token == NULL ? NULL : plan->token(w, x->batch, x->report);
     struct bb_gateway_evidence e = {.kind = x->offer.kind,
                                     .form = x->offer.form,
                                     .flags = plan->flags,
                                     .cmw = bb_writer_span(&cw),
+                                    .cmw_report = bb_writer_span(&aw),
+                                    .token = bb_span_str(token == NULL ? "" : token),
                                     .config = in.config,
                                     .binding_spki = in.binding_spki,
                                     .depth = x->batch->depth};
     bb_batch_proof(x->batch, 0, &e.index, path);
     e.path = bb_span(path, (size_t)e.depth * BB_MERKLE_NODE);
     assert_int_equal(bb_gateway_conn_answer(x->conn, &e, NULL), BB_OK);
+    free(token);
 }
 
 /* Everything up to the response on its way; what the gateway refuses is captured too. */
@@ -184,9 +205,14 @@ static inline struct exchange *exchange_new(struct world *w, const struct plan *
                                          .form = plan->form == 0 ? 1 : plan->form - 1,
                                          .apps = world_apps,
                                          .n_apps = 2,
+                                         .issuers = world_issuers,
+                                         .n_issuers = 2,
                                          .spki = BB_SPAN_OF(w->spki)};
     memset(salt, 9, sizeof salt);
-    x->client = client_new(w, plan->client_forms);
+    const struct bb_policy *policy = plan->policy == NULL ? w->policy : plan->policy;
+    x->client =
+        client_with(w, policy, plan->verifier == NULL ? &policy->verifiers[0] : plan->verifier,
+                    plan->client_forms);
     assert_int_equal(bb_gateway_conn_new(&x->offer, salt, session_export, &x->gateway_session, 0,
                                          &x->conn, NULL),
                      BB_OK);
@@ -243,6 +269,11 @@ static inline enum bb_status client_bind(struct exchange *x, struct bb_error *er
     return bb_client_bind(x->client, session_export, &x->client_session, err);
 }
 
+static inline struct bb_client_appraisal local_appraisal(const struct bb_policy *policy) {
+    return (struct bb_client_appraisal){
+        .policy = policy, .verifier = &policy->verifiers[0], .now = (int64_t)time(NULL)};
+}
+
 /* Steps 2 to 11. `where` gets the error's field, or the id of the first failed check. */
 static inline enum bb_status client_verdict(struct exchange *x, const struct bb_policy *policy,
                                             char where[BB_FIELD_MAX], struct bb_result *result) {
@@ -252,7 +283,8 @@ static inline enum bb_status client_verdict(struct exchange *x, const struct bb_
     bb_copy_text(where, BB_FIELD_MAX, err.field);
     if (status != BB_OK)
         return status;
-    status = bb_client_appraise(x->client, NULL, policy, (int64_t)time(NULL), 0, result);
+    struct bb_client_appraisal in = local_appraisal(policy);
+    status = bb_client_appraise(x->client, &in, result);
     if (status != BB_OK)
         bb_copy_text(where, BB_FIELD_MAX, bb_check_name(result->first_failed));
     return status;

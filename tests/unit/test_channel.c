@@ -259,7 +259,11 @@ static void test_responses_round_trip(void **state) {
     struct bb_writer fw = bb_writer(config_buf, sizeof config_buf);
     struct bb_writer w = bb_writer(body, sizeof body);
     bb_cmw_build(&cmw, &cw);
-    bb_config_build("blindbox 0.1.0", "unix:/run/app.sock", apps, 1, &fw);
+    bb_config_build(&(struct bb_config){.software = "blindbox 0.1.0",
+                                        .upstream = "unix:/run/app.sock",
+                                        .apps = apps,
+                                        .n_apps = 1},
+                    &fw);
     assert_true(bb_config_is_valid(bb_writer_span(&fw)));
     struct bb_response p = {.salt = BB_SPAN_OF(salt),
                             .kind = 255,

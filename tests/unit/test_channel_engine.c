@@ -469,7 +469,8 @@ static void test_frames_cut_empty_large_or_followed(void **state) {
         struct bb_result result;
         assert_int_not_equal(bb_client_bind(client, session_export, &x->client_session, NULL),
                              BB_OK);
-        assert_int_not_equal(bb_client_appraise(client, NULL, x->w->policy, 0, 0, &result), BB_OK);
+        const struct bb_client_appraisal in = local_appraisal(x->w->policy);
+        assert_int_not_equal(bb_client_appraise(client, &in, &result), BB_OK);
         assert_int_equal(result.verdict, BB_VERDICT_REFUSED);
         bb_client_free(client);
     }
@@ -587,11 +588,10 @@ static void test_outside_upstream_needs_a_pinned_configuration(void **state) {
     assert_true(bb_sha384(bb_span(w->config, w->config_len), digest));
     pinned.config_digests = (struct bb_policy_digests){
         .given = true, .size = sizeof digest, .count = 1, .data = digest};
-    assert_int_equal(bb_client_appraise(x->client, NULL, &pinned, (int64_t)time(NULL), 0, &result),
-                     BB_OK);
+    const struct bb_client_appraisal in = local_appraisal(&pinned);
+    assert_int_equal(bb_client_appraise(x->client, &in, &result), BB_OK);
     digest[0] ^= 1;
-    assert_int_equal(bb_client_appraise(x->client, NULL, &pinned, (int64_t)time(NULL), 0, &result),
-                     BB_CONFIGURATION_REFUSED);
+    assert_int_equal(bb_client_appraise(x->client, &in, &result), BB_CONFIGURATION_REFUSED);
     exchange_free(x);
 }
 
@@ -600,11 +600,10 @@ static void test_binding_is_never_skipped(void **state) {
     struct exchange *x = exchange_new(*state, &(struct plan){.report_data = other_d});
     struct bb_result result;
     assert_int_equal(client_bind(x, NULL), BB_OK);
-    uint64_t all_binding = UINT64_C(1) << BB_CHECK_REPORT_DATA | UINT64_C(1) << BB_CHECK_LEAF |
-                           UINT64_C(1) << BB_CHECK_PATH | UINT64_C(1) << BB_CHECK_KEY;
-    assert_int_equal(bb_client_appraise(x->client, NULL, x->w->policy, (int64_t)time(NULL),
-                                        all_binding, &result),
-                     BB_CHANNEL_BINDING_MISMATCH);
+    struct bb_client_appraisal in = local_appraisal(x->w->policy);
+    in.skip = UINT64_C(1) << BB_CHECK_REPORT_DATA | UINT64_C(1) << BB_CHECK_LEAF |
+              UINT64_C(1) << BB_CHECK_PATH | UINT64_C(1) << BB_CHECK_KEY;
+    assert_int_equal(bb_client_appraise(x->client, &in, &result), BB_CHANNEL_BINDING_MISMATCH);
     assert_int_equal(result.checks[BB_CHECK_REPORT_DATA].outcome, BB_OUTCOME_FAILED);
     exchange_free(x);
 }
@@ -642,14 +641,15 @@ static void test_wants_follow_the_policy(void **state) {
         p.kind_sev_snp = rows[i].sev_snp;
         p.kind_simulated = rows[i].simulated;
         p.allow_simulated = rows[i].allowed;
-        assert_int_equal(bb_client_wants_from(&p, &wants, NULL), BB_OK);
+        assert_int_equal(bb_client_wants_from(&p, &p.verifiers[0], &wants, NULL), BB_OK);
         assert_int_equal(wants.n_kinds, rows[i].n);
         assert_int_equal(wants.kinds[0], rows[i].first);
         assert_int_equal(wants.forms, 1U << 1);
     }
     p.evidence_given = true;
     p.kind_sev_snp = p.kind_simulated = false;
-    assert_int_equal(bb_client_wants_from(&p, &wants, NULL), BB_UNSUPPORTED_EVIDENCE);
+    assert_int_equal(bb_client_wants_from(&p, &p.verifiers[0], &wants, NULL),
+                     BB_UNSUPPORTED_EVIDENCE);
 }
 
 /* Of a report that nobody vouches for no value is shown as found. */

@@ -139,7 +139,10 @@ enum bb_status bb_demo_own_gateway_start(struct bb_demo_own_gateway *g,
     BB_TRY(bb_demo_server_new(&g->key, &g->tls, err));
     BB_TRY(bb_key_generate(BB_KEY_P256, &g->binding_key, err));
     BB_TRY(bb_attester_sim_new(bb_demo_path(place, BB_DEMO_SIM, dir), NULL, &g->attester, err));
-    bb_config_build("blindbox demo", "tcp:127.0.0.1", apps, 1, &w);
+    bb_config_build(
+        &(struct bb_config){
+            .software = "blindbox demo", .upstream = "tcp:127.0.0.1", .apps = apps, .n_apps = 1},
+        &w);
     g->config_len = w.len;
     g->offer = (struct bb_gateway_offer){.kind = g->attester->ops->kind,
                                          .form = 1,

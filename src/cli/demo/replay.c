@@ -12,10 +12,12 @@ enum { FRAME_MAX = BB_FRAME_HEAD_SIZE + BB_RESPONSE_MAX };
 static bool accepts(struct bb_client *client, struct bb_demo_line *line, struct bb_span frame,
                     const struct bb_policy *policy) {
     struct bb_result *result = calloc(1, sizeof *result);
+    const struct bb_client_appraisal in = {
+        .policy = policy, .verifier = &policy->verifiers[0], .now = (int64_t)time(NULL)};
     bool done = false;
     bool good = result != NULL && bb_client_feed(client, frame, &done, NULL) == BB_OK && done &&
                 bb_client_bind(client, bb_tls_export, line->tls, NULL) == BB_OK &&
-                bb_client_appraise(client, NULL, policy, (int64_t)time(NULL), 0, result) == BB_OK;
+                bb_client_appraise(client, &in, result) == BB_OK;
     free(result);
     return good;
 }
@@ -36,7 +38,7 @@ static bool record(struct bb_demo_replay *r, uint8_t *frame, size_t *len) {
     struct bb_client *client = NULL;
     struct bb_demo_line line = {0};
     int fd = bb_demo_dial(r->to);
-    bool good = bb_client_wants_from(r->policy, &wants, NULL) == BB_OK &&
+    bool good = bb_client_wants_from(r->policy, &r->policy->verifiers[0], &wants, NULL) == BB_OK &&
                 bb_random(wants.nonce, sizeof wants.nonce) &&
                 bb_client_new(&wants, &client, NULL) == BB_OK &&
                 bb_demo_line_open(&line, &r->peer, r->client, fd) &&

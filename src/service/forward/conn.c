@@ -231,6 +231,7 @@ static bool attesting(struct bb_forward_conn *c, unsigned *want) {
     case BB_SESSION_CONNECTING:
     case BB_SESSION_HANDSHAKE:
     case BB_SESSION_EXCHANGE:
+    case BB_SESSION_VERIFYING:
     case BB_SESSION_STARTING:
         break;
     }

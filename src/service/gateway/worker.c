@@ -433,7 +433,11 @@ static enum bb_status make_identity(struct worker *w, struct bb_error *err) {
     w->offer = (struct bb_gateway_offer){
         .kind = 0, .form = 1, .apps = apps, .n_apps = N_APPS, .spki = spki};
     struct bb_writer config = bb_writer(w->hello.config, sizeof w->hello.config);
-    bb_config_build("blindbox " BB_VERSION, w->upstream.uri, apps, N_APPS, &config);
+    bb_config_build(&(struct bb_config){.software = "blindbox " BB_VERSION,
+                                        .upstream = w->upstream.uri,
+                                        .apps = apps,
+                                        .n_apps = N_APPS},
+                    &config);
     if (config.failed || !bb_config_is_valid(bb_writer_span(&config)))
         return bb_fail(err, BB_USAGE, "--upstream", "UTF-8 text", NULL,
                        "the configuration cannot be written: is the upstream's path UTF-8?");

@@ -149,6 +149,7 @@ static bool is_over(struct crowd *c, size_t i) {
     case BB_SESSION_CONNECTING:
     case BB_SESSION_HANDSHAKE:
     case BB_SESSION_EXCHANGE:
+    case BB_SESSION_VERIFYING:
     case BB_SESSION_STARTING:
         break;
     }

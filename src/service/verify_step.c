@@ -1,0 +1,212 @@
+#include "service/verify_step.h"
+
+#include "base/hex.h"
+#include "codec/json.h"
+#include "crypto/digest.h"
+#include "service/clock.h"
+#include "token/attest_request.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { ANSWER_MAX = 2 * BB_JWS_MAX }; /* {"token": "..."} and what stands beside it */
+
+struct bb_verify_step {
+    struct bb_verify_input in;
+    char nonce[BB_B64URL_SIZE(BB_VERIFY_NONCE_SIZE)]; /* empty: none was sent */
+    struct bb_fetch *post;                            /* under way */
+    char *token;                                      /* of the service's answer */
+    struct bb_keyset *keys;
+    const struct bb_jwks *jwks; /* of `keys`, once they are there */
+};
+
+void bb_verify_step_free(struct bb_verify_step *s) {
+    if (s == NULL)
+        return;
+    bb_fetch_end(s->post);
+    bb_keyset_end(s->keys);
+    free(s->token);
+    free(s);
+}
+
+/* What is left of the time, for one request. */
+static uint32_t time_left(const struct bb_verify_step *s) {
+    int64_t left = s->in.ends_ms - bb_now_ms();
+    if (left < 1)
+        return 1;
+    return left > BB_FETCH_MS_DEFAULT ? BB_FETCH_MS_DEFAULT : (uint32_t)left;
+}
+
+/* ---- the service's token ---- */
+
+/* Report, certificates, runtime and a nonce: nothing that tells connections apart, neither request
+ * nor salt, exporter, leaf or path. */
+static char *make_body(struct bb_verify_step *s) {
+    const struct bb_client_bound *b = bb_client_bound(s->in.client);
+    uint8_t nonce[BB_VERIFY_NONCE_SIZE];
+    char runtime[BB_RUNTIME_SIZE + 1];
+    if (!bb_random(nonce, sizeof nonce) ||
+        !bb_b64url_encode(BB_SPAN_OF(nonce), s->nonce, sizeof s->nonce) ||
+        !bb_client_runtime(s->in.client, runtime))
+        return NULL;
+    struct bb_attest_evidence e = {.report = b->cmw.report,
+                                   .certs = {b->cmw.vek, b->cmw.ask, b->cmw.ark},
+                                   .n_certs = 3,
+                                   .runtime = bb_span(runtime, BB_RUNTIME_SIZE),
+                                   .nonce = s->nonce};
+    return bb_attest_request_build(&e);
+}
+
+static enum bb_status begin_post(struct bb_verify_step *s, struct bb_error *err) {
+    const struct bb_policy_verifier *v = s->in.verifier;
+    char *body = make_body(s);
+    if (body == NULL)
+        return bb_fail_internal(err, "building a request to the verification service");
+    struct bb_fetch_request r = {.url = v->url,
+                                 .path = BB_ATTEST_PATH,
+                                 .accept =
+                                     v->profile == BB_PROFILE_EAR ? BB_MEDIA_EAR : BB_MEDIA_JWT,
+                                 .body = bb_span_str(body),
+                                 .ca_file = v->ca,
+                                 .timeout_ms = time_left(s),
+                                 .max = ANSWER_MAX};
+    enum bb_status status = bb_fetch_begin(s->in.fetcher, &r, &s->post, err);
+    free(body);
+    return status;
+}
+
+/* What the service says of its refusal: {"error": {"code": ..., "message": ...}}. Untrusted text. */
+static void describe(struct bb_span body, char *out, size_t cap) {
+    static const char *const members[] = {"code", "message"};
+    char text[2][BB_VALUE_MAX] = {"", ""};
+    json_t *o = NULL;
+    if (bb_json_parse_object(body, ANSWER_MAX, "answer", &o, NULL) == BB_OK)
+        for (size_t i = 0; i < 2; i++) {
+            const char *value =
+                json_string_value(json_object_get(json_object_get(o, "error"), members[i]));
+            bb_escape(bb_span_str(value == NULL ? "" : value), text[i], sizeof text[i]);
+        }
+    json_decref(o);
+    (void)snprintf(out, cap, "%.32s%s%.64s", text[0], text[1][0] == '\0' ? "" : ": ", text[1]);
+}
+
+/* Not the evidence's fault: another verifier, or a later moment, may do. */
+static bool may_pass(unsigned http) {
+    enum { TIMED_OUT = 408, TOO_MANY = 429, REFUSED = 400, FAILED = 500 };
+    return http < REFUSED || http >= FAILED || http == TIMED_OUT || http == TOO_MANY;
+}
+
+static enum bb_status take_answer(struct bb_verify_step *s, const struct bb_fetch_answer *a,
+                                  struct bb_error *err) {
+    enum { GOOD = 200 };
+    const struct bb_policy_verifier *v = s->in.verifier;
+    char found[BB_VALUE_MAX], said[100];
+    if (a->http == GOOD)
+        return bb_attest_answer_token(a->body, v->profile == BB_PROFILE_EAR, &s->token, err);
+    describe(a->body, said, sizeof said);
+    (void)snprintf(found, sizeof found, "HTTP %u%s%.100s", a->http, said[0] == '\0' ? "" : " ",
+                   said);
+    if (may_pass(a->http))
+        return bb_fail(err, BB_VERIFIER_UNAVAILABLE, "service", "a token", found,
+                       "the verification service %s cannot answer", v->issuer);
+    return bb_fail(err, BB_TOKEN_NOT_FOUND, "service", "a token", found,
+                   "the verification service %s refused the evidence", v->issuer);
+}
+
+static enum bb_status go_post(struct bb_verify_step *s, bool *done, struct bb_error *err) {
+    struct bb_fetch_answer answer = {0};
+    enum bb_status status = BB_OK;
+    switch (bb_fetch_take(s->post, &answer, err)) {
+    case BB_FETCH_WAITING:
+        return BB_OK;
+    case BB_FETCH_DONE:
+        status = take_answer(s, &answer, err);
+        break;
+    case BB_FETCH_FAILED:
+        status = BB_VERIFIER_UNAVAILABLE;
+        break;
+    }
+    bb_fetch_end(s->post);
+    s->post = NULL;
+    *done = status == BB_OK;
+    return status;
+}
+
+/* ---- the issuer's keys ---- */
+
+static struct bb_span token_of(const struct bb_verify_step *s) {
+    return s->in.verifier->mode == BB_MODE_BACKGROUND
+               ? bb_span_str(s->token)
+               : bb_client_bound(s->in.client)->response.token;
+}
+
+/* The token's kid says only whether the keys at hand are old. */
+static enum bb_status begin_keys(struct bb_verify_step *s, struct bb_error *err) {
+    struct bb_jws jws = {0};
+    const char *kid = bb_jws_parse(token_of(s), &jws, NULL) == BB_OK ? jws.kid : NULL;
+    const struct bb_policy_verifier *v = s->in.verifier;
+    const struct bb_keyset_source source = {
+        .where = v->jwks, .is_file = v->jwks_is_file, .ca_file = v->ca};
+    struct bb_error why = {0};
+    enum bb_status status = bb_keyset_begin(s->in.keysets, &source, kid, &s->keys, &why);
+    bb_jws_done(&jws);
+    if (status == BB_USAGE && v->jwks_is_file) /* a file that is not there, or no key set */
+        return bb_fail(err, BB_VERIFIER_UNAVAILABLE, "jwks", why.expected, why.found, "%s",
+                       why.text);
+    if (status != BB_OK && err->status == BB_OK)
+        *err = why;
+    return status;
+}
+
+static enum bb_status take_keys(struct bb_verify_step *s, bool *done, struct bb_error *err) {
+    switch (bb_keyset_take(s->keys, &s->jwks, err)) {
+    case BB_FETCH_WAITING:
+        return BB_OK;
+    case BB_FETCH_DONE:
+        *done = true;
+        return BB_OK;
+    case BB_FETCH_FAILED:
+        break;
+    }
+    return err->status == BB_OK ? BB_VERIFIER_UNAVAILABLE : err->status;
+}
+
+/* ---- both ---- */
+
+enum bb_status bb_verify_step_new(const struct bb_verify_input *in, struct bb_verify_step **out,
+                                  struct bb_error *err) {
+    struct bb_verify_step *s = calloc(1, sizeof *s);
+    if (s == NULL)
+        return bb_fail_internal(err, "memory for asking a service");
+    s->in = *in;
+    enum bb_status status =
+        in->verifier->mode == BB_MODE_BACKGROUND ? begin_post(s, err) : begin_keys(s, err);
+    if (status != BB_OK) {
+        bb_verify_step_free(s);
+        return status;
+    }
+    *out = s;
+    return BB_OK;
+}
+
+enum bb_status bb_verify_step_go(struct bb_verify_step *s, bool *done, struct bb_error *err) {
+    bool answered = s->post == NULL;
+    *done = false;
+    if (!answered)
+        BB_TRY(go_post(s, &answered, err));
+    if (!answered)
+        return BB_OK;
+    if (s->keys == NULL)
+        BB_TRY(begin_keys(s, err));
+    return take_keys(s, done, err);
+}
+
+int bb_verify_step_fd(const struct bb_verify_step *s) {
+    return s->post != NULL ? bb_fetch_fd(s->post) : bb_keyset_fd(s->keys);
+}
+
+void bb_verify_step_fill(const struct bb_verify_step *s, struct bb_client_appraisal *out) {
+    out->jwks = s->jwks;
+    out->token = bb_span_str(s->token == NULL ? "" : s->token);
+    out->nonce = s->nonce[0] == '\0' ? NULL : s->nonce;
+}
