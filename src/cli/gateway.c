@@ -10,6 +10,7 @@
 static const char usage[] =
     "usage: blindbox gateway --attester sim --upstream tcp:HOST:PORT|unix:PATH\n"
     "           [--config FILE] [--listen ADDRESS:PORT] [--proxy-protocol]\n"
+    "           [--verifier URL[,issuer=NAME][,profile=maa|ear][,ca=FILE]]...\n"
     "           [--sim-dir DIR] [--sim-defect NAME] [--max-age SECONDS] [--idle SECONDS]\n"
     "\n"
     "Listens ([::]:8443, both IPv4 and IPv6), attests every connection, and passes the\n"
@@ -19,7 +20,12 @@ static const char usage[] =
     "  --upstream  the application: outside this machine, clients refuse it unless they pin the\n"
     "              gateway's configuration\n"
     "  --config    what no option says, as JSON: {\"schema\": \"blindbox.gateway/1\"} with any of\n"
-    "              listen, upstream, attester, sim_dir, max_age, idle, proxy_protocol\n"
+    "              listen, upstream, attester, sim_dir, max_age, idle, proxy_protocol,\n"
+    "              verifiers ([{url, issuer, profile, ca}])\n"
+    "  --verifier  a verification service, up to 4: clients that ask for its issuer (the URL, "
+    "unless\n"
+    "              it is named) get its token for their batch, had once a batch. https://...,\n"
+    "              http://LOOPBACK... or unix:/SOCKET; ca: its trust anchors as PEM\n"
     "  --proxy-protocol\n"
     "              every connection to the application begins with a PROXY protocol v2 header "
     "that\n"
@@ -36,6 +42,7 @@ enum {
     OPT_ATTESTER = 256,
     OPT_CONFIG,
     OPT_PROXY_PROTOCOL,
+    OPT_VERIFIER,
     OPT_UPSTREAM,
     OPT_LISTEN,
     OPT_SIM_DIR,
@@ -50,6 +57,7 @@ static const struct option long_options[] = {
     {"attester", required_argument, NULL, OPT_ATTESTER},
     {"config", required_argument, NULL, OPT_CONFIG},
     {"proxy-protocol", no_argument, NULL, OPT_PROXY_PROTOCOL},
+    {"verifier", required_argument, NULL, OPT_VERIFIER},
     {"upstream", required_argument, NULL, OPT_UPSTREAM},
     {"listen", required_argument, NULL, OPT_LISTEN},
     {"sim-dir", required_argument, NULL, OPT_SIM_DIR},
@@ -73,6 +81,8 @@ static bool seconds(const char *text, uint32_t unit, uint32_t *out) {
 int bb_cmd_gateway(int argc, char **argv) {
     struct bb_gateway_options o = {.config = NULL};
     const char *role = NULL;
+    struct bb_error err = {0};
+    char why[BB_GATEWAY_WHY_MAX];
     int option = 0;
     bool good = true;
     while (good && (option = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
@@ -85,6 +95,9 @@ int bb_cmd_gateway(int argc, char **argv) {
             break;
         case OPT_PROXY_PROTOCOL:
             o.proxy_protocol = true;
+            break;
+        case OPT_VERIFIER:
+            good = bb_gateway_verifiers_add(&o.verifiers, optarg, &err) == BB_OK;
             break;
         case OPT_UPSTREAM:
             o.upstream = optarg;
@@ -113,6 +126,12 @@ int bb_cmd_gateway(int argc, char **argv) {
         default:
             good = false;
         }
+    }
+    if (err.status != BB_OK) {
+        bb_gateway_config_why(&err, why, sizeof why);
+        (void)fprintf(stderr, "blindbox gateway: %s\n  next      see 'blindbox gateway --help'\n",
+                      why);
+        return 1;
     }
     if (!good || optind != argc) {
         (void)fputs("blindbox gateway: wrong option or value\n"

@@ -288,7 +288,7 @@ static bool exchange(struct bb_session *s, unsigned *want) {
     }
     if (done)
         answered(s);
-    return !done;
+    return !done || s->state == BB_SESSION_VERIFYING;
 }
 
 static bool starting(struct bb_session *s, unsigned *want) {

@@ -117,6 +117,18 @@ def children(pid):
     return found
 
 
+def child_named(pid, program):
+    """The child that runs that program; None."""
+    for entry in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            if parent == pid and (entry / "cmdline").read_bytes().split(b"\0")[0].decode().endswith(program):
+                return int(entry.name)
+        except (OSError, IndexError):
+            continue
+    return None
+
+
 def cpu_seconds(pid):
     fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -80,6 +80,19 @@ static enum bb_status key_idle(const struct context *c, const json_t *v) {
     return take_seconds(c, v, 1000, &c->o->idle_ms);
 }
 
+/* All or none: a list is not mixed from flags and file. */
+static enum bb_status key_verifiers(const struct context *c, const json_t *v) {
+    struct bb_gateway_verifiers all = {.n = 0};
+    size_t i = 0;
+    const json_t *item = NULL;
+    if (!json_is_array(v) || json_array_size(v) == 0)
+        return wrong(c, "a list of 1 to 4 services", v);
+    json_array_foreach(v, i, item) BB_TRY(bb_gateway_verifiers_add_json(&all, item, c->err));
+    if (c->o->verifiers.n == 0)
+        c->o->verifiers = all;
+    return BB_OK;
+}
+
 static enum bb_status key_proxy_protocol(const struct context *c, const json_t *v) {
     if (!json_is_boolean(v))
         return wrong(c, "true or false", v);
@@ -91,10 +104,11 @@ static const struct {
     const char *name;
     enum bb_status (*take)(const struct context *c, const json_t *value);
 } keys[] = {
-    {"schema", key_schema},     {"listen", key_listen},
-    {"upstream", key_upstream}, {"attester", key_attester},
-    {"sim_dir", key_sim_dir},   {"max_age", key_max_age},
-    {"idle", key_idle},         {"proxy_protocol", key_proxy_protocol},
+    {"schema", key_schema},       {"listen", key_listen},
+    {"upstream", key_upstream},   {"attester", key_attester},
+    {"sim_dir", key_sim_dir},     {"max_age", key_max_age},
+    {"idle", key_idle},           {"proxy_protocol", key_proxy_protocol},
+    {"verifiers", key_verifiers},
 };
 enum { N_KEYS = sizeof keys / sizeof keys[0] };
 

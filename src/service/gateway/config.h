@@ -8,6 +8,7 @@
 
 #define BB_GATEWAY_CONFIG_MAX 65536 /* a wrong file given as the configuration: memory */
 #define BB_GATEWAY_SECONDS_MAX 1000000
+#define BB_GATEWAY_WHY_MAX 640 /* a text of bb_gateway_config_why() */
 
 struct bb_gateway_config {
     struct bb_gateway_options options; /* complete; its texts live as long as the flags and this */

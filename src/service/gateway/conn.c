@@ -36,6 +36,7 @@ struct bb_conn {
     char batch[BB_HEX_SIZE(BB_BATCH_ID_SIZE)]; /* what the client prints too */
     uint32_t index;                            /* the leaf's place in it */
     const char *end;                           /* why it ended, for the log */
+    bool placed, kept_back;
     bool doomed;
 };
 
@@ -181,6 +182,13 @@ static bool open_relay(struct bb_conn *c, struct bb_span rest) {
     return dial(c);
 }
 
+static void hand_in_leaf(struct bb_conn *c) {
+    uint64_t retry_ms = 0;
+    unsigned status = c->host->leaf_ready(c->host, c, &retry_ms);
+    if (status != BB_CHANNEL_OK)
+        bb_gateway_conn_refuse(c->engine, status, retry_ms);
+}
+
 static bool read_exchange(struct bb_conn *c, unsigned *want) {
     uint8_t buf[BLOCK];
     size_t n = 0, used = 0;
@@ -197,7 +205,7 @@ static bool read_exchange(struct bb_conn *c, unsigned *want) {
     if (after == BB_GATEWAY_OPEN)
         return open_relay(c, bb_span(buf + used, n - used));
     if (before == BB_GATEWAY_REQUEST && after == BB_GATEWAY_BATCH)
-        c->host->leaf_ready(c->host, c);
+        hand_in_leaf(c);
     if (after == BB_GATEWAY_CLOSED)
         doom(c, "protocol");
     return !c->doomed;
@@ -387,11 +395,22 @@ void bb_conn_drain(struct bb_conn *c) {
 uint64_t bb_conn_id(const struct bb_conn *c) { return c->id; }
 const struct sockaddr_storage *bb_conn_peer(const struct bb_conn *c) { return &c->peer; }
 
-const uint8_t *bb_conn_leaf(const struct bb_conn *c) {
-    if (c->phase != EXCHANGE || bb_gateway_conn_state(c->engine) != BB_GATEWAY_BATCH)
-        return NULL;
-    return bb_gateway_conn_leaf(c->engine);
+bool bb_conn_waits(const struct bb_conn *c) {
+    return c->phase == EXCHANGE && bb_gateway_conn_state(c->engine) == BB_GATEWAY_BATCH;
 }
+
+const uint8_t *bb_conn_leaf(const struct bb_conn *c) {
+    return bb_conn_waits(c) && !c->placed ? bb_gateway_conn_leaf(c->engine) : NULL;
+}
+
+void bb_conn_placed(struct bb_conn *c) { c->placed = true; }
+
+size_t bb_conn_issuer(const struct bb_conn *c) {
+    return bb_conn_waits(c) ? bb_gateway_conn_issuer(c->engine) : BB_NO_ISSUER;
+}
+
+void bb_conn_keep_back(struct bb_conn *c, bool back) { c->kept_back = back; }
+bool bb_conn_is_kept_back(const struct bb_conn *c) { return c->kept_back; }
 
 void bb_conn_answer(struct bb_conn *c, const struct bb_gateway_evidence *evidence,
                     const uint8_t d[BB_D_SIZE]) {

@@ -19,8 +19,9 @@ struct bb_conn_host {
     const struct bb_gateway_options *options;
     const struct bb_upstream *upstream;
     bool draining;
-    /* A leaf is ready to be sealed: the worker queues it under the connection's id. */
-    void (*leaf_ready)(struct bb_conn_host *host, struct bb_conn *conn);
+    /* A leaf is ready to be sealed: the worker queues it under the connection's id. Else the status
+     * that refuses it, and when to try again. */
+    unsigned (*leaf_ready)(struct bb_conn_host *host, struct bb_conn *conn, uint64_t *retry_ms);
     /* The connection is over and about to be freed. */
     void (*gone)(struct bb_conn_host *host, struct bb_conn *conn);
 };
@@ -37,6 +38,15 @@ uint64_t bb_conn_id(const struct bb_conn *conn);
 const struct sockaddr_storage *bb_conn_peer(const struct bb_conn *conn);
 /* The 48 bytes for the batch; NULL unless the connection waits for one. */
 const uint8_t *bb_conn_leaf(const struct bb_conn *conn);
+/* Its leaf has a place in a batch, and it waits for that batch's token. */
+void bb_conn_placed(struct bb_conn *conn);
+/* It waits for evidence or token. */
+bool bb_conn_waits(const struct bb_conn *conn);
+/* While it waits: the issuer whose token it wants, or BB_NO_ISSUER. */
+size_t bb_conn_issuer(const struct bb_conn *conn);
+/* A mark of the worker's: its leaf is kept back until there is room at the issuer. */
+void bb_conn_keep_back(struct bb_conn *conn, bool back);
+bool bb_conn_is_kept_back(const struct bb_conn *conn);
 /* Answers of the attester. `d` names the batch, for the log. */
 void bb_conn_answer(struct bb_conn *conn, const struct bb_gateway_evidence *evidence,
                     const uint8_t d[BB_D_SIZE]);

@@ -1,10 +1,12 @@
 /* The gateway: attested TLS in front of an application. A parent that supervises, a worker that
- * owns the network, an attester that owns the TEE. */
+ * owns the network, an attester that owns the TEE, and with verification services a fetcher that asks
+ * them. */
 #ifndef BB_SERVICE_GATEWAY_H
 #define BB_SERVICE_GATEWAY_H
 
 #include "channel/gateway.h"
 #include "service/address.h"
+#include "service/gateway/verifiers.h"
 
 #define BB_CONNECTIONS_MAX 15000 /* open connections: descriptors (two each) and memory */
 #define BB_CONNECTIONS_PER_ADDRESS                                                                 \
@@ -24,7 +26,8 @@ struct bb_gateway_options {
     const char *sim_defect; /* NULL: honest */
     uint32_t max_age_s;     /* a connection older than this is closed */
     uint32_t idle_ms;
-    bool proxy_protocol; /* tell the application who connected: proxy_header.h */
+    struct bb_gateway_verifiers verifiers; /* none: no tokens */
+    bool proxy_protocol;                   /* tell the application who connected: proxy_header.h */
 };
 
 /* Messages between parent and worker over `control`: one byte each. */
@@ -32,6 +35,7 @@ enum bb_control {
     BB_CONTROL_ATTESTER = 0, /* parent: with a new attester's socket */
     BB_CONTROL_RETIRE,       /* parent: another worker accepts; finish what is open, and end */
     BB_CONTROL_READY,        /* worker, once: it accepts */
+    BB_CONTROL_FETCHER,      /* parent: with a new fetcher's socket */
 };
 
 /* The worker's loop: takes connections from `listener`. `options` are complete. Returns the exit

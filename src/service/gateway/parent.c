@@ -1,5 +1,5 @@
 /* The gateway's parent: opens the listener and runs itself again for each role, before it has
- * threads or keys. A worker, its attester and the configuration that both have are a generation. On
+ * threads or keys. A worker, its attester, its fetcher and the configuration that they have are a generation. On
  * SIGHUP another one is started, and when it accepts, the one before is told to finish: there is
  * always one that accepts, and connections end where they began. A dead attester is replaced with
  * back-off; without the worker that accepts the gateway ends. Signals are blocked and read from a
@@ -9,9 +9,11 @@
 #include "service/gateway/config.h"
 #include "service/log.h"
 #include "service/secrets.h"
+#include "service/sister.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -31,7 +33,6 @@ enum {
     BACKOFF_FORGOTTEN_MS = 60000,
     READY_MS = 60000, /* a reload that is not ready by then is given up */
     IDLE_MS = 3600000,
-    WHY_MAX = 640,
     HOPELESS = 64 /* exit code of an attester that cannot start with these options */
 };
 
@@ -43,18 +44,25 @@ enum stage {
     ABANDONED  /* never accepted, and will not */
 };
 
+/* A process that is replaced when it dies. */
+struct child {
+    const char *name;
+    pid_t pid;        /* -1 while there is none */
+    unsigned started; /* so far */
+    unsigned backoff_ms;
+    int64_t born_ms, next_ms; /* when it began, when the next one may */
+};
+
 struct generation {
     enum stage stage;
-    unsigned number;    /* from 1 */
-    int control;        /* to the worker */
-    int config;         /* copy of the file, -1: none */
-    bool mute;          /* the worker's end is closed: it is about to be reaped */
-    pid_t worker;       /* -1 once it ended */
-    pid_t attester;     /* -1 while there is none */
-    unsigned attesters; /* started so far */
-    unsigned backoff_ms;
+    unsigned number; /* from 1 */
+    int control;     /* to the worker */
+    int config;      /* copy of the file, -1: none */
+    bool mute;       /* the worker's end is closed: it is about to be reaped */
+    pid_t worker;    /* -1 once it ended */
+    struct child attester, fetcher;
+    bool fetches; /* it has verification services to ask */
     int64_t began_ms;
-    int64_t born_ms, next_ms; /* of the attester: when it began, when the next one may */
 };
 
 struct parent {
@@ -115,6 +123,17 @@ static bool arrange_descriptors(const int *fds, int n) {
     return true;
 }
 
+/* In a new process, before it runs its program. */
+static void become_child(pid_t parent, const int *fds, int n) {
+    sigset_t signals;
+    own_signals(&signals);
+    (void)signal(SIGHUP, SIG_IGN); /* the parent's business; a terminal's goes to all */
+    (void)sigprocmask(SIG_UNBLOCK, &signals, NULL);
+    (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != parent || !arrange_descriptors(fds, n))
+        _exit(1);
+}
+
 /* Runs argv again as a role, with `fd` as descriptor 3, `listener` (or -1) as 4, `config` (or -1) as
  * 5. */
 static pid_t spawn(char **argv, const char *role, int fd, int listener, int config) {
@@ -130,19 +149,13 @@ static pid_t spawn(char **argv, const char *role, int fd, int listener, int conf
         free(args);
         return pid;
     }
-    sigset_t signals;
-    own_signals(&signals);
-    (void)signal(SIGHUP, SIG_IGN); /* the parent's business; a terminal's goes to all */
-    (void)sigprocmask(SIG_UNBLOCK, &signals, NULL);
-    (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (getppid() != parent || !arrange_descriptors(fds, sizeof fds / sizeof fds[0]))
-        _exit(1);
+    become_child(parent, fds, sizeof fds / sizeof fds[0]);
     (void)execv("/proc/self/exe", args);
     _exit(1);
 }
 
-static bool hand_over(int control, int fd) {
-    uint8_t byte = BB_CONTROL_ATTESTER;
+static bool hand_over(int control, enum bb_control what, int fd) {
+    uint8_t byte = (uint8_t)what;
     union {
         struct cmsghdr align;
         char space[CMSG_SPACE(sizeof(int))];
@@ -160,32 +173,51 @@ static bool hand_over(int control, int fd) {
     return sendmsg(control, &m, MSG_NOSIGNAL) == 1;
 }
 
-/* A new attester, and its socket for the worker; -1 if that is not possible now. */
-static pid_t start_attester(const struct parent *p, const struct generation *g) {
+/* The program that makes the outbound requests, with `fd` as descriptor 3. */
+static pid_t spawn_fetcher(int fd) {
+    static char name[] = "blindbox-fetch";
+    char *args[] = {name, NULL};
+    char path[PATH_MAX];
+    if (!bb_sister_find(name, path, sizeof path))
+        return -1;
+    pid_t parent = getpid();
+    pid_t pid = fork();
+    if (pid != 0)
+        return pid;
+    become_child(parent, &fd, 1);
+    (void)execv(path, args);
+    _exit(1);
+}
+
+/* A new child, and its socket for the worker; -1 if that is not possible now. */
+static pid_t start_child(const struct parent *p, const struct generation *g, bool fetcher) {
     int pair[2];
     int room = 4 << 20; /* a batch's proofs in one go */
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
         return -1;
     for (int i = 0; i < 2; i++)
         (void)setsockopt(pair[i], SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
-    pid_t pid = spawn(p->argv, "attester", pair[0], -1, g->config);
+    pid_t pid =
+        fetcher ? spawn_fetcher(pair[0]) : spawn(p->argv, "attester", pair[0], -1, g->config);
     /* Without its socket at the worker it reads an end and leaves. */
-    if (pid > 0 && !hand_over(g->control, pair[1]))
-        bb_log("gateway: the worker does not take the attester's socket");
+    if (pid > 0 &&
+        !hand_over(g->control, fetcher ? BB_CONTROL_FETCHER : BB_CONTROL_ATTESTER, pair[1]))
+        bb_log("gateway: the worker does not take the %s's socket",
+               fetcher ? "fetcher" : "attester");
     (void)close(pair[0]);
     (void)close(pair[1]);
     return pid;
 }
 
-static void plan_attester(const struct parent *p, struct generation *g) {
+static void plan_child(const struct parent *p, const struct generation *g, struct child *c) {
     int64_t now = bb_now_ms();
-    if (now - g->born_ms > BACKOFF_FORGOTTEN_MS)
-        g->backoff_ms = BACKOFF_MIN_MS; /* it worked for a while */
+    if (now - c->born_ms > BACKOFF_FORGOTTEN_MS)
+        c->backoff_ms = BACKOFF_MIN_MS; /* it worked for a while */
     if (!p->stopping && g->worker >= 0)
-        bb_log("gateway: the attester died; next try in %u ms", g->backoff_ms);
-    g->attester = -1;
-    g->next_ms = now + g->backoff_ms;
-    g->backoff_ms = g->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : g->backoff_ms * 2;
+        bb_log("gateway: the %s died; next try in %u ms", c->name, c->backoff_ms);
+    c->pid = -1;
+    c->next_ms = now + c->backoff_ms;
+    c->backoff_ms = c->backoff_ms * 2 > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : c->backoff_ms * 2;
 }
 
 /* ---- generations ---- */
@@ -197,8 +229,8 @@ static struct generation *in_stage(struct parent *p, enum stage stage) {
     return NULL;
 }
 
-/* With a worker of its own; the attester follows. Owns `config` on success. */
-static bool start_generation(struct parent *p, int config) {
+/* With a worker of its own; attester and fetcher follow. Owns `config` on success. */
+static bool start_generation(struct parent *p, int config, bool fetches) {
     struct generation *g = in_stage(p, FREE);
     int control[2];
     if (g == NULL || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) != 0)
@@ -209,14 +241,16 @@ static bool start_generation(struct parent *p, int config) {
         (void)close(control[0]);
         return false;
     }
-    *g = (struct generation){.stage = STARTING,
-                             .number = ++p->generations,
-                             .control = control[0],
-                             .config = config,
-                             .worker = worker,
-                             .attester = -1,
-                             .backoff_ms = BACKOFF_MIN_MS,
-                             .began_ms = bb_now_ms()};
+    *g = (struct generation){
+        .stage = STARTING,
+        .number = ++p->generations,
+        .control = control[0],
+        .config = config,
+        .worker = worker,
+        .attester = {.name = "attester", .pid = -1, .backoff_ms = BACKOFF_MIN_MS},
+        .fetcher = {.name = "fetcher", .pid = -1, .backoff_ms = BACKOFF_MIN_MS},
+        .fetches = fetches,
+        .began_ms = bb_now_ms()};
     return true;
 }
 
@@ -264,7 +298,8 @@ static bool may_reload(struct parent *p) {
 }
 
 /* The file as it is now; `copy` stays -1 if there is none. */
-static enum bb_status read_config(struct parent *p, int *copy, struct bb_error *err) {
+static enum bb_status read_config(struct parent *p, int *copy, bool *fetches,
+                                  struct bb_error *err) {
     struct bb_gateway_config config;
     if (p->flags->config != NULL)
         BB_TRY(bb_gateway_config_copy(p->flags->config, copy, err));
@@ -273,19 +308,21 @@ static enum bb_status read_config(struct parent *p, int *copy, struct bb_error *
                                 ? BB_OK
                                 : bb_fail(err, BB_USAGE, "listen", p->listen, config.options.listen,
                                           "another address to listen on needs a restart");
+    *fetches = config.options.verifiers.n > 0;
     bb_gateway_config_done(&config);
     return status;
 }
 
 static void reload(struct parent *p) {
     struct bb_error err = {0};
-    char why[WHY_MAX];
+    char why[BB_GATEWAY_WHY_MAX];
     int copy = -1;
+    bool fetches = false;
     p->reload = false;
-    if (read_config(p, &copy, &err) != BB_OK) {
+    if (read_config(p, &copy, &fetches, &err) != BB_OK) {
         bb_gateway_config_why(&err, why, sizeof why);
         bb_log("gateway: not reloaded: %s", why);
-    } else if (start_generation(p, copy)) {
+    } else if (start_generation(p, copy, fetches)) {
         bb_log("gateway: reload: generation %u starts", p->generations);
         return;
     } else {
@@ -342,7 +379,8 @@ static int worker_code(const struct parent *p, const struct generation *g, int s
 static void worker_ended(struct parent *p, struct generation *g, int status) {
     int code = worker_code(p, g, status);
     g->worker = -1;
-    end(g->attester);
+    end(g->attester.pid);
+    end(g->fetcher.pid);
     if (g->stage == STARTING && in_stage(p, SERVING) != NULL && !p->stopping)
         abandon(g, "did not start");
     if (g->stage != STARTING && g->stage != SERVING)
@@ -354,14 +392,14 @@ static void worker_ended(struct parent *p, struct generation *g, int status) {
 }
 
 static void attester_ended(struct parent *p, struct generation *g, int status) {
-    bool refused =
-        g->attesters == 1 && WIFEXITED(status) && WEXITSTATUS(status) == HOPELESS && !p->stopping;
+    bool refused = g->attester.started == 1 && WIFEXITED(status) &&
+                   WEXITSTATUS(status) == HOPELESS && !p->stopping;
     if (!refused || g->stage != STARTING) {
-        plan_attester(p, g);
+        plan_child(p, g, &g->attester);
         return;
     }
     /* No attester can ever start with these options: its own text said why. */
-    g->attester = -1;
+    g->attester.pid = -1;
     if (in_stage(p, SERVING) != NULL) {
         abandon(g, "has no attester");
         return;
@@ -376,13 +414,16 @@ static void reap(struct parent *p) {
     while ((dead = waitpid(-1, &status, WNOHANG)) > 0)
         for (size_t i = 0; i < BB_GENERATIONS_MAX; i++) {
             struct generation *g = &p->generation[i];
-            if (g->stage == FREE || (g->worker != dead && g->attester != dead))
+            if (g->stage == FREE ||
+                (g->worker != dead && g->attester.pid != dead && g->fetcher.pid != dead))
                 continue;
             if (g->worker == dead)
                 worker_ended(p, g, status);
-            else
+            else if (g->attester.pid == dead)
                 attester_ended(p, g, status);
-            if (g->worker < 0 && g->attester < 0)
+            else
+                plan_child(p, g, &g->fetcher);
+            if (g->worker < 0 && g->attester.pid < 0 && g->fetcher.pid < 0)
                 leave_place(p, g);
             break;
         }
@@ -390,9 +431,22 @@ static void reap(struct parent *p) {
 
 /* ---- the loop ---- */
 
-static bool wants_attester(const struct parent *p, const struct generation *g) {
-    return g->stage != FREE && g->stage != ABANDONED && g->worker > 0 && g->attester < 0 &&
-           !p->stopping;
+static bool wants(const struct parent *p, const struct generation *g, const struct child *c) {
+    return g->stage != FREE && g->stage != ABANDONED && g->worker > 0 && c->pid < 0 &&
+           !p->stopping && (c == &g->attester || g->fetches);
+}
+
+/* Started if it is wanted and its time has come; when that is. */
+static int64_t tend_child(const struct parent *p, struct generation *g, struct child *c,
+                          int64_t now) {
+    if (wants(p, g, c) && now >= c->next_ms) {
+        c->born_ms = now;
+        c->pid = start_child(p, g, c == &g->fetcher);
+        c->started++;
+        if (c->pid < 0)
+            plan_child(p, g, c);
+    }
+    return wants(p, g, c) ? c->next_ms : now + IDLE_MS;
 }
 
 static bool is_reload(struct parent *p, const struct generation *g) {
@@ -401,18 +455,11 @@ static bool is_reload(struct parent *p, const struct generation *g) {
 
 /* What is due now; when the next thing is. */
 static int64_t tend(struct parent *p, struct generation *g) {
-    int64_t now = bb_now_ms(), next = now + IDLE_MS;
-    if (wants_attester(p, g) && now >= g->next_ms) {
-        g->born_ms = now;
-        g->attester = start_attester(p, g);
-        g->attesters++;
-        if (g->attester < 0)
-            plan_attester(p, g);
-    }
+    int64_t now = bb_now_ms(), next = tend_child(p, g, &g->attester, now);
+    int64_t fetcher = tend_child(p, g, &g->fetcher, now);
+    next = fetcher < next ? fetcher : next;
     if (is_reload(p, g) && now >= g->began_ms + READY_MS)
         abandon(g, "is not ready after 60 s");
-    if (wants_attester(p, g))
-        next = g->next_ms;
     if (is_reload(p, g) && g->began_ms + READY_MS < next)
         next = g->began_ms + READY_MS;
     return next;
@@ -472,7 +519,8 @@ static void announce(int listener) {
 }
 
 /* What cannot work fails here, with a text, and not in a child. */
-static enum bb_status open_listener(struct parent *p, int *copy, struct bb_error *err) {
+static enum bb_status open_listener(struct parent *p, int *copy, bool *fetches,
+                                    struct bb_error *err) {
     struct bb_gateway_config config;
     struct bb_upstream upstream;
     if (p->flags->config != NULL)
@@ -482,6 +530,7 @@ static enum bb_status open_listener(struct parent *p, int *copy, struct bb_error
     if (status == BB_OK)
         status = bb_listen(config.options.listen, false, &p->listener, err);
     p->listen = strdup(config.options.listen);
+    *fetches = config.options.verifiers.n > 0;
     bb_gateway_config_done(&config);
     return status == BB_OK && p->listen == NULL ? bb_fail_internal(err, "memory for an address")
                                                 : status;
@@ -501,11 +550,12 @@ static bool block_signals(struct parent *p) {
 
 static int run(struct parent *p) {
     struct bb_error err = {0};
-    char why[WHY_MAX];
+    char why[BB_GATEWAY_WHY_MAX];
     int copy = -1;
-    enum bb_status status = block_signals(p) ? open_listener(p, &copy, &err)
+    bool fetches = false;
+    enum bb_status status = block_signals(p) ? open_listener(p, &copy, &fetches, &err)
                                              : bb_fail_internal(&err, "listening to signals");
-    if (status == BB_OK && !start_generation(p, copy))
+    if (status == BB_OK && !start_generation(p, copy, fetches))
         status = bb_fail_internal(&err, "starting its processes");
     if (status == BB_OK) {
         announce(p->listener);
@@ -553,7 +603,7 @@ static int run_role(const struct bb_gateway_options *options, const char *role) 
 int bb_gateway_role(const struct bb_gateway_options *flags, const char *role) {
     struct bb_gateway_config config;
     struct bb_error err = {0};
-    char why[WHY_MAX];
+    char why[BB_GATEWAY_WHY_MAX];
     bb_keep_secrets();
     (void)signal(SIGPIPE, SIG_IGN);
     if (bb_gateway_config_make(flags, flags->config != NULL ? CONFIG_FD : -1, &config, &err) !=

@@ -4,6 +4,7 @@
 #include "service/gateway/attester_wire.h"
 #include "service/clock.h"
 #include "service/gateway/conn.h"
+#include "service/gateway/passport.h"
 #include "service/log.h"
 
 #include "base/hex.h"
@@ -25,8 +26,9 @@ enum {
     V6_NETWORK_SIZE = 8,
     TLS_CERT_MAX = 1024,
     SLOT_BITS = 16,
-    ADDRESS_SHARE = 4,    /* a quarter of all places is the most that one address gets */
-    TURNED_AWAY_MS = 1000 /* how often the log says so */
+    ADDRESS_SHARE = 4,       /* a quarter of all places is the most that one address gets */
+    REPORT_ALONE_MAX = 2048, /* a collection of a report and nothing else */
+    TURNED_AWAY_MS = 1000    /* how often the log says so */
 };
 
 static const char *const apps[] = {"raw", "http/1.1", "h2"};
@@ -38,10 +40,12 @@ struct worker {
     struct bb_gateway_options options;
     struct bb_upstream upstream;
     struct bb_key *key;
-    int listener, control, link; /* link: to the attester, -1 while there is none */
-    bool link_ready;             /* READY was received */
-    bool accepting;              /* and the parent was told so */
-    bool retired;                /* another worker accepts: ends with its last connection */
+    int listener, control, link;  /* link: to the attester, -1 while there is none */
+    bool link_ready;              /* READY was received */
+    bool accepting;               /* and the parent was told so */
+    bool retired;                 /* another worker accepts: ends with its last connection */
+    struct bb_passport *passport; /* NULL: no verification service */
+    const char *issuers[BB_GATEWAY_VERIFIERS_MAX];
     struct bb_acceptor acceptor;
     struct event *control_event, *link_event, *link_writable, *term, *drain_end;
     struct bb_conn *slot[BB_CONNECTIONS_MAX];
@@ -56,7 +60,9 @@ struct worker {
     uint8_t binding_spki[BB_SPKI_SIZE];
     struct bb_wire_hello hello;
     struct bb_wire_leaves leaves;
-    struct bb_wire_batch batch; /* the last one: its proofs follow */
+    struct bb_wire_batch batch;          /* the last one: its proofs follow */
+    struct bb_gateway_evidence evidence; /* of it, for every connection */
+    uint8_t report_alone[REPORT_ALONE_MAX];
     union {
         uint8_t bytes[BB_WIRE_MESSAGE_MAX];
         uint32_t type;
@@ -151,14 +157,28 @@ static void forget_gone(struct worker *w) {
     w->queued = kept;
 }
 
-static void on_leaf_ready(struct bb_conn_host *host, struct bb_conn *c) {
-    struct worker *w = (struct worker *)(void *)host;
+static void queue_leaf(struct worker *w, struct bb_conn *c) {
     if (w->queued == BB_CONNECTIONS_MAX)
         forget_gone(w);
     w->queue[w->queued++] = bb_conn_id(c);
     /* Sent at the end of this turn of the loop, together with the others that came in it. */
     if (w->link_writable != NULL)
         event_active(w->link_writable, EV_WRITE, 1);
+}
+
+/* Queued, kept back, or refused: by what the issuer's service can take, if a token is asked for. */
+static unsigned admit(struct worker *w, struct bb_conn *c, uint64_t *retry_ms) {
+    size_t issuer = bb_conn_issuer(c);
+    enum bb_passport_turn turn =
+        issuer == BB_NO_ISSUER ? BB_PASSPORT_NOW : bb_passport_turn(w->passport, issuer, retry_ms);
+    bb_conn_keep_back(c, turn == BB_PASSPORT_LATER);
+    if (turn == BB_PASSPORT_NOW)
+        queue_leaf(w, c);
+    return turn == BB_PASSPORT_NEVER ? BB_CHANNEL_VERIFIER_UNAVAILABLE : BB_CHANNEL_OK;
+}
+
+static unsigned on_leaf_ready(struct bb_conn_host *host, struct bb_conn *c, uint64_t *retry_ms) {
+    return admit((struct worker *)(void *)host, c, retry_ms);
 }
 
 /* Everything that waits for the attester is denied: nothing is tried twice. */
@@ -199,6 +219,28 @@ static bool take_ready(struct worker *w, size_t len) {
     return true;
 }
 
+/* What the batch gives to each of its connections, but for the place. */
+static bool describe_batch(struct worker *w) {
+    struct bb_writer alone = bb_writer(w->report_alone, sizeof w->report_alone);
+    struct bb_cmw cmw;
+    w->evidence = (struct bb_gateway_evidence){
+        .kind = w->offer.kind,
+        .form = w->batch.form,
+        .flags = (uint16_t)w->batch.flags,
+        .cmw = bb_span(w->batch.cmw, w->batch.cmw_len),
+        .config = bb_span(w->hello.config, w->hello.config_len),
+        .binding_spki = BB_SPAN_OF(w->binding_spki),
+        .depth = w->batch.depth,
+    };
+    if (!bb_cmw_parse(w->evidence.cmw, &cmw))
+        return false;
+    bb_cmw_build(&(struct bb_cmw){.report = cmw.report}, &alone);
+    w->evidence.cmw_report = bb_writer_span(&alone);
+    if (w->passport != NULL)
+        bb_passport_batch(w->passport, &w->evidence, w->batch.d);
+    return !alone.failed && w->batch.depth <= BB_MERKLE_DEPTH_MAX;
+}
+
 static bool take_batch(struct worker *w, size_t len) {
     const struct bb_wire_batch *b = &w->in.batch;
     char id[BB_HEX_SIZE(BB_BATCH_ID_SIZE)];
@@ -206,6 +248,8 @@ static bool take_batch(struct worker *w, size_t len) {
         len != offsetof(struct bb_wire_batch, cmw) + b->cmw_len)
         return false;
     memcpy(&w->batch, b, len);
+    if (!describe_batch(w))
+        return false;
     bb_hex_encode(bb_span(b->d, BB_BATCH_ID_SIZE), id, sizeof id);
     bb_log("batch=%s leaves=%u depth=%u report_us=%u", id, b->n, b->depth, b->report_us);
     return true;
@@ -215,15 +259,15 @@ static void take_place(struct worker *w, const struct bb_wire_place *place, stru
     struct bb_conn *c = find(w, place->id);
     if (c == NULL || bb_conn_leaf(c) == NULL)
         return; /* it left meanwhile */
-    struct bb_gateway_evidence e = {.kind = w->offer.kind,
-                                    .form = w->batch.form,
-                                    .flags = (uint16_t)w->batch.flags,
-                                    .cmw = bb_span(w->batch.cmw, w->batch.cmw_len),
-                                    .config = bb_span(w->hello.config, w->hello.config_len),
-                                    .binding_spki = BB_SPAN_OF(w->binding_spki),
-                                    .index = place->index,
-                                    .depth = w->batch.depth,
-                                    .path = path};
+    size_t issuer = bb_conn_issuer(c);
+    if (issuer != BB_NO_ISSUER) {
+        bb_conn_placed(c);
+        bb_passport_wait(w->passport, issuer, place->id, place->index, path);
+        return;
+    }
+    struct bb_gateway_evidence e = w->evidence;
+    e.index = place->index;
+    e.path = path;
     bb_conn_answer(c, &e, w->batch.d);
 }
 
@@ -284,6 +328,43 @@ static void on_link(evutil_socket_t fd, short what, void *arg) {
     }
 }
 
+/* ---- tokens ---- */
+
+static void on_token(void *ctx, uint64_t id, const struct bb_gateway_evidence *evidence,
+                     const uint8_t d[BB_D_SIZE]) {
+    struct bb_conn *c = find(ctx, id);
+    if (c != NULL && bb_conn_waits(c))
+        bb_conn_answer(c, evidence, d);
+}
+
+static void on_no_token(void *ctx, uint64_t id, unsigned status, uint64_t retry_ms) {
+    struct bb_conn *c = find(ctx, id);
+    if (c != NULL && bb_conn_waits(c))
+        bb_conn_refuse(c, status, retry_ms);
+}
+
+/* Those that were kept back go into one batch, as many as there are. */
+static void on_room(void *ctx, size_t issuer) {
+    struct worker *w = ctx;
+    for (size_t i = 0; i < BB_CONNECTIONS_MAX; i++) {
+        struct bb_conn *c = w->slot[i];
+        uint64_t retry_ms = 0;
+        if (c == NULL || !bb_conn_is_kept_back(c) || bb_conn_leaf(c) == NULL ||
+            bb_conn_issuer(c) != issuer)
+            continue;
+        unsigned status = admit(w, c, &retry_ms);
+        if (status != BB_CHANNEL_OK)
+            bb_conn_refuse(c, status, retry_ms);
+    }
+}
+
+static enum bb_status make_passport(struct worker *w, struct bb_error *err) {
+    const struct bb_gateway_verifiers *v = &w->options.verifiers;
+    const struct bb_passport_calls calls = {
+        .ctx = w, .answer = on_token, .refuse = on_no_token, .room = on_room};
+    return v->n == 0 ? BB_OK : bb_passport_new(w->host.base, v, &calls, &w->passport, err);
+}
+
 /* ---- no more connections ---- */
 
 static void close_listener(evutil_socket_t fd, short what, void *arg) {
@@ -327,7 +408,7 @@ static void take_attester(struct worker *w, int fd) {
         lose_link(w);
 }
 
-/* The parent hands over a new attester's socket, or says that another worker accepts. */
+/* The parent hands over the socket of a new attester or fetcher, or says that another worker accepts. */
 static void on_control(evutil_socket_t fd, short what, void *arg) {
     struct worker *w = arg;
     uint8_t byte = 0;
@@ -355,7 +436,12 @@ static void on_control(evutil_socket_t fd, short what, void *arg) {
         return;
     }
     memcpy(&link, CMSG_DATA(c), sizeof link);
-    take_attester(w, link);
+    if (byte == BB_CONTROL_ATTESTER)
+        take_attester(w, link);
+    else if (byte == BB_CONTROL_FETCHER && w->passport != NULL)
+        bb_passport_fetcher(w->passport, link);
+    else
+        (void)close(link);
 }
 
 /* ---- accepting ---- */
@@ -430,11 +516,20 @@ static enum bb_status make_identity(struct worker *w, struct bb_error *err) {
     struct bb_span spki = bb_key_spki(w->key);
     if (!bb_spki_is_p256(spki))
         return bb_fail_internal(err, "making a P-256 key");
-    w->offer = (struct bb_gateway_offer){
-        .kind = 0, .form = 1, .apps = apps, .n_apps = N_APPS, .spki = spki};
+    w->offer = (struct bb_gateway_offer){.kind = 0,
+                                         .form = 1,
+                                         .apps = apps,
+                                         .n_apps = N_APPS,
+                                         .issuers = w->issuers,
+                                         .n_issuers = w->options.verifiers.n,
+                                         .spki = spki};
+    for (size_t i = 0; i < w->offer.n_issuers; i++)
+        w->issuers[i] = w->options.verifiers.list[i].issuer;
     struct bb_writer config = bb_writer(w->hello.config, sizeof w->hello.config);
     bb_config_build(&(struct bb_config){.software = "blindbox " BB_VERSION,
                                         .upstream = w->upstream.uri,
+                                        .issuers = w->issuers,
+                                        .n_issuers = w->offer.n_issuers,
                                         .apps = apps,
                                         .n_apps = N_APPS},
                     &config);
@@ -481,6 +576,7 @@ static void worker_free(struct worker *w) {
         if (w->slot[i] != NULL)
             bb_conn_abort(w->slot[i]);
     lose_link(w);
+    bb_passport_free(w->passport);
     bb_acceptor_close(&w->acceptor);
     struct event *events[] = {w->control_event, w->term, w->drain_end};
     for (size_t i = 0; i < sizeof events / sizeof events[0]; i++)
@@ -513,7 +609,7 @@ int bb_gateway_worker(const struct bb_gateway_options *options, int listener, in
     w->host.gone = on_gone;
     int code = 1;
     if (bb_upstream_parse(options->upstream, &w->upstream, &err) == BB_OK &&
-        make_identity(w, &err) == BB_OK && make_events(w)) {
+        make_identity(w, &err) == BB_OK && make_events(w) && make_passport(w, &err) == BB_OK) {
         (void)event_base_dispatch(w->host.base);
         code = 0;
     } else {
