@@ -13,7 +13,7 @@
 struct bb_verify_input {
     const struct bb_policy_verifier *verifier; /* passport or background */
     const struct bb_client *client;            /* bound */
-    struct bb_fetcher *fetcher; /* not used in passport mode */
+    struct bb_fetcher *fetcher;                /* not used in passport mode */
     struct bb_keysets *keysets;
     int64_t ends_ms; /* of all requests together, in bb_now_ms() */
 };

@@ -213,7 +213,7 @@ static enum bb_status complete(struct bb_gateway_options *o, struct bb_error *er
     if (o->idle_ms == 0)
         o->idle_ms = IDLE_S_DEFAULT * 1000;
     if (o->attester == NULL || strcmp(o->attester, "sim") != 0)
-        return bb_fail(err, BB_USAGE, "attester", "sim, for development",
+        return bb_fail(err, BB_USAGE, "attester", "--attester sim, for development",
                        o->attester == NULL ? "none" : o->attester,
                        "no attester: this build has the simulated TEE only");
     if (o->upstream == NULL)

@@ -266,15 +266,14 @@ static void on_library_log(void *cls, const char *fmt, va_list args) {
 
 static bool start_daemon(struct bb_http_server *s, int listener, unsigned threads) {
     /* The pool's threads share the places evenly, so that each has at least one. */
-    s->daemon = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0,
-                                 NULL, NULL, on_request, s, MHD_OPTION_EXTERNAL_LOGGER,
-                                 on_library_log, NULL, MHD_OPTION_LISTEN_SOCKET, listener,
-                                 MHD_OPTION_THREAD_POOL_SIZE, threads, MHD_OPTION_CONNECTION_LIMIT,
-                                 (unsigned)BB_HTTP_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-                                 (unsigned)BB_HTTP_REQUEST_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-                                 (size_t)BB_VERIFIER_HEAD_MAX, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-                                 MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
-                                 MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_END);
+    s->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request,
+        s, MHD_OPTION_EXTERNAL_LOGGER, on_library_log, NULL, MHD_OPTION_LISTEN_SOCKET, listener,
+        MHD_OPTION_THREAD_POOL_SIZE, threads, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)BB_HTTP_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)BB_HTTP_REQUEST_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)BB_VERIFIER_HEAD_MAX, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_CONNECTION,
+        on_connection, s, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_END);
     return s->daemon != NULL;
 }
 
