@@ -377,13 +377,14 @@ static void close_listener(evutil_socket_t fd, short what, void *arg) {
 
 /* The socket is shared with the parent and other workers. It must leave the loop's kernel side
  * before it is closed here, or that goes on to report it; the loop tells the kernel at the begin of
- * its next turn, and timers come after that. */
+ * its next turn, and timers come after that. (Without any time at all it would be called in this
+ * turn.) */
 static void stop_accepting(struct worker *w) {
-    static const struct timeval at_once = {0};
+    static const struct timeval next_turn = {.tv_usec = 1};
     if (w->acceptor.ready == NULL)
         return;
     bb_acceptor_close(&w->acceptor);
-    (void)event_base_once(w->host.base, -1, EV_TIMEOUT, close_listener, w, &at_once);
+    (void)event_base_once(w->host.base, -1, EV_TIMEOUT, close_listener, w, &next_turn);
 }
 
 /* Another worker accepts by now. What this one has goes on as it began, with evidence and all; each
