@@ -26,6 +26,8 @@ VECTORS = "vectors/snp_vectors.py"
 MAKE, REQUEST = "unit/test_make", "unit/test_attest_request"
 VERIFIER, VERIFIER_KEYS = "unit/test_verifier", "unit/test_verifier_keys"
 TOKEN = "unit/test_token"
+TOKENS, WAY = "unit/test_channel_token", "unit/test_passport"
+PASSPORT, BACKGROUND = "e2e/test_passport.py", "e2e/test_background.py"
 FETCH, KEYSET = "e2e/test_fetch.py", "unit/test_keyset"
 
 # (name, file below src/, what stands there, what the mutant has instead, tests that must notice)
@@ -336,6 +338,36 @@ MUTANTS = [
      "ring->key[i].alg == alg", [VERIFIER_KEYS]),
     ("verifier-key-over", "service/verifier/keys.c",
      "return now >= successor + BB_TOKEN_LIFETIME_S + BB_RETIRED_GRACE_S;", "return now >= successor;", [VERIFIER_KEYS]),
+    ("token-missing", "channel/client.c", "if (p->token.len == 0 && asked)", "if (false)", [TOKENS]),
+    ("token-unasked", "channel/client.c", "if (p->token.len > 0 && !asked)", "if (false)", [TOKENS]),
+    ("verifier-left-out", "channel/client_verdict.c", "if (b == NULL || in->verifier == NULL || !goes_with(c, in->verifier))",
+     "if (b == NULL || in->verifier == NULL)", [TOKENS]),
+    ("token-beside-report", "channel/client_verdict.c",
+     "appraise_token(b, in, token_text, true, &token);\n    bb_result_join(result, &token);",
+     "appraise_token(b, in, token_text, true, &token);", [TOKENS]),
+    ("token-nonce", "channel/client_verdict.c", "in->verifier->mode == BB_MODE_BACKGROUND ? in->nonce : NULL",
+     "NULL", [TOKENS]),
+    ("background-nonce", "channel/client_verdict.c",
+     "(in->verifier->mode == BB_MODE_BACKGROUND && in->nonce == NULL)", "false", [TOKENS]),
+    ("token-alone-report", "channel/client_verdict.c",
+     "if (!bb_span_equal(report.report_data, BB_SPAN_OF(b->report_data)))", "if (false)", [TOKENS]),
+    ("token-outside", "channel/client_verdict.c",
+     ".has_config_digest = true,\n        .outside_upstream = (b->response.flags & BB_FLAG_OUTSIDE_UPSTREAM) != 0,\n"
+     "        .kind = (enum bb_evidence_kind)b->response.kind,\n        .report_is_checked",
+     ".has_config_digest = true,\n        .kind = (enum bb_evidence_kind)b->response.kind,\n        .report_is_checked",
+     [TOKENS]),
+    ("gateway-token", "channel/gateway.c", "if (token && (e->token.len == 0 || e->token.len > BB_TOKEN_MAX))",
+     "if (false)", [TOKENS]),
+    ("gateway-issuer", "channel/gateway.c", "return c->issuer != BB_NO_ISSUER;", "return true;", [TOKENS, GATEWAY]),
+    ("breaker", "service/breaker.c", "return b->failures >= BB_BREAKER_FAILURES;", "return false;", [WAY]),
+    ("breaker-in-a-row", "service/breaker.c", "*b = (struct bb_breaker){0};", "(void)b;", [WAY]),
+    ("verifier-order", "service/session.c", "if (s->error.status == BB_VERIFIER_UNAVAILABLE &&",
+     "if (s->error.status != BB_OK &&", [BACKGROUND]),
+    ("service-refusal", "service/verify_step.c", "if (may_pass(a->http))", "if (true)", [BACKGROUND]),
+    ("passport-few", "service/gateway/passport.c", "issuer->under_way < places(issuer, BB_PASSPORT_REQUESTS)", "true",
+     [PASSPORT]),
+    ("passport-token-text", "service/gateway/passport.c", "} else if (!may_be_sent(f->token)) {", "} else if (false) {",
+     [PASSPORT]),
     ("verifier-slow", "service/verifier/http.c", "(void)shutdown(s->place[i].fd, SHUT_RDWR);", "(void)s->place[i].fd;",
      ["e2e/test_verifier.py"]),
 ]
