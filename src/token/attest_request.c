@@ -93,9 +93,11 @@ static enum bb_status give(struct bb_span text, char **token, struct bb_error *e
         return no_token(err, "its token is too large");
     if (!looks_compact(text))
         return no_token(err, "no compact JWS");
-    char *copy = strndup((const char *)text.ptr, text.len);
+    char *copy = malloc(text.len + 1); /* a span has no end of text */
     if (copy == NULL)
         return bb_fail_internal(err, "memory for a token");
+    memcpy(copy, text.ptr, text.len);
+    copy[text.len] = '\0';
     *token = copy;
     return BB_OK;
 }
