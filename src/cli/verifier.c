@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 static const char usage[] =
@@ -226,6 +227,15 @@ static void free_setup(struct setup *s) {
     free(s->reference);
 }
 
+static int say_when(int64_t seconds) {
+    char text[32] = "";
+    time_t t = (time_t)seconds;
+    struct tm tm;
+    if (gmtime_r(&t, &tm) != NULL)
+        (void)strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    return printf("the new keys sign from %s on\n", text) < 0 ? 1 : 0;
+}
+
 static int rotate(int argc, char **argv) {
     static struct setup s;
     struct bb_error err = {0};
@@ -242,10 +252,13 @@ static int rotate(int argc, char **argv) {
         return fputs(usage, stdout) < 0 ? 1 : 0;
     if (!good || optind != argc)
         return wrong("wrong option or value", "see 'blindbox verifier --help'");
+    int64_t signs = 0;
     enum bb_status status = find_dir(&s, &err);
     if (status == BB_OK)
-        status = bb_ring_rotate(s.o.state_dir, now, from, &err);
-    return status == BB_OK ? 0 : failed(status, &err);
+        status = bb_ring_rotate(s.o.state_dir, now, from, &signs, &err);
+    if (status != BB_OK)
+        return failed(status, &err);
+    return say_when(signs);
 }
 
 int bb_cmd_verifier(int argc, char **argv) {

@@ -56,18 +56,38 @@ static char *header_text(const struct bb_make_header *header) {
     return text;
 }
 
+static enum bb_status unreadable(struct bb_error *err) {
+    return bb_fail(err, BB_MALFORMED_EVIDENCE, "runtimeData", "data that fits into a token",
+                   "too large or too deep", "nobody could read a token with this data");
+}
+
+/* Header and payload, if a reader as strict as our own would take them. */
+static enum bb_status signing_input(const json_t *claims, const struct bb_make_header *header,
+                                    char **input, struct bb_error *err) {
+    json_t *read = NULL;
+    char *head = header_text(header), *payload = dump(claims), *made = NULL;
+    bool good =
+        head != NULL && payload != NULL &&
+        bb_json_parse_object(bb_span_str(payload), BB_JWS_MAX, "token", &read, NULL) == BB_OK;
+    if (good)
+        made = bb_jws_signing_input(bb_span_str(head), bb_span_str(payload));
+    json_decref(read);
+    free(head);
+    free(payload);
+    if (made == NULL || strlen(made) + BB_B64URL_SIZE(BB_SIGNATURE_MAX) > BB_JWS_MAX) {
+        free(made);
+        return unreadable(err);
+    }
+    *input = made;
+    return BB_OK;
+}
+
 enum bb_status bb_make_token(const json_t *claims, const struct bb_make_header *header,
                              const struct bb_key *key, char **token, struct bb_error *err) {
     uint8_t signature[BB_SIGNATURE_MAX];
     size_t len = 0;
-    char *head = header_text(header), *payload = dump(claims), *input = NULL;
-    if (head != NULL && payload != NULL)
-        input = bb_jws_signing_input(bb_span_str(head), bb_span_str(payload));
-    free(head);
-    free(payload);
-    if (input == NULL)
-        return bb_fail(err, BB_MALFORMED_EVIDENCE, "runtimeData", "a token of at most 65536 bytes",
-                       "more", "the token would be too large");
+    char *input = NULL;
+    BB_TRY(signing_input(claims, header, &input, err));
     enum bb_status status =
         bb_key_sign(key, header->alg, bb_span_str(input), signature, sizeof signature, &len, err);
     if (status != BB_OK) {

@@ -51,7 +51,8 @@ struct bb_make_header {
     const char *issuer; /* jku = issuer "/certs"; NULL: no jku */
 };
 
-/* Signs; members in the order of the alphabet at every depth. `token` is malloced. */
+/* Signs; members in the order of the alphabet at every depth. `token` is malloced. MalformedEvidence
+ * for runtime or init data that makes the token larger, or deeper, than readers take. */
 BB_MUST_USE enum bb_status bb_make_token(const json_t *claims, const struct bb_make_header *header,
                                          const struct bb_key *key, char **token,
                                          struct bb_error *err);

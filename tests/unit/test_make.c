@@ -400,6 +400,28 @@ static void test_wrong_key(void **state) {
     json_decref(claims);
 }
 
+/* A token that our own reader would refuse is not signed. */
+static void test_unreadable(void **state) {
+    (void)state;
+    static char large[50000];
+    struct bb_key *key = NULL;
+    const struct bb_make_header h = {.alg = BB_SIG_ES256, .kid = "k", .typ = "JWT"};
+    assert_int_equal(bb_key_generate(BB_KEY_P256, &key, NULL), BB_OK);
+    memset(large, 'x', sizeof large - 1);
+    json_t *rows[] = {json_pack("{s:s}", "a", large), json_object()};
+    for (int depth = 0; depth < 16; depth++)
+        rows[1] = json_pack("{s:o}", "a", rows[1]);
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        char *token = NULL;
+        struct bb_error err = {0};
+        assert_int_equal(bb_make_token(rows[i], &h, key, &token, &err), BB_MALFORMED_EVIDENCE);
+        assert_string_equal(err.field, "runtimeData");
+        assert_null(token);
+        json_decref(rows[i]);
+    }
+    bb_key_free(key);
+}
+
 static void test_tails(void **state) {
     (void)state;
     uint8_t tail[32];
@@ -424,6 +446,7 @@ int main(void) {
         cmocka_unit_test(test_ear_refuses_nonces),
         cmocka_unit_test(test_signed),
         cmocka_unit_test(test_wrong_key),
+        cmocka_unit_test(test_unreadable),
         cmocka_unit_test(test_tails),
     };
     return cmocka_run_group_tests_name("make", tests, NULL, NULL);

@@ -112,10 +112,12 @@ static void test_rotation(void **state) {
     (void)state;
     const int64_t from = T0 + 600, over = from + 28800 + 600;
     char old[44];
+    int64_t signs = 0;
     struct bb_ring *ring = ring_open(T0);
     bb_copy_text(old, sizeof old, bb_ring_current(ring, BB_SIG_RS256, T0)->kid);
     bb_ring_free(ring);
-    assert_int_equal(bb_ring_rotate(dir, T0, from, NULL), BB_OK);
+    assert_int_equal(bb_ring_rotate(dir, T0, from, &signs, NULL), BB_OK);
+    assert_int_equal(signs, from);
     ring = ring_open(T0);
     assert_int_equal(key_files(), 6);
     assert_int_equal(published(ring, T0), 6);
@@ -125,20 +127,23 @@ static void test_rotation(void **state) {
     assert_int_equal(published(ring, over), 3);
     assert_true(bb_ring_is_current(ring, dir));
     /* The next rotation takes away what is over, and nothing else. */
-    assert_int_equal(bb_ring_rotate(dir, over - 1, over - 1, NULL), BB_OK);
+    assert_int_equal(bb_ring_rotate(dir, over - 1, over - 1, &signs, NULL), BB_OK);
     assert_false(bb_ring_is_current(ring, dir));
     bb_ring_free(ring);
     assert_int_equal(key_files(), 9);
-    assert_int_equal(bb_ring_rotate(dir, over, over, NULL), BB_OK);
+    assert_int_equal(bb_ring_rotate(dir, over, over, &signs, NULL), BB_OK);
     assert_int_equal(key_files(), 9);
 }
 
 static void test_rotations_of_one_second(void **state) {
     (void)state;
     struct bb_error err = {0};
-    bb_ring_free(ring_open(T0));
-    assert_int_equal(bb_ring_rotate(dir, T0, T0, NULL), BB_OK);
-    assert_int_equal(bb_ring_rotate(dir, T0, T0, NULL), BB_OK);
+    int64_t signs = 0;
+    assert_int_equal(bb_ring_rotate(dir, T0, T0 + 600, &signs, NULL), BB_OK);
+    assert_int_equal(signs, T0); /* the first ones */
+    assert_int_equal(bb_ring_rotate(dir, T0, T0, &signs, NULL), BB_OK);
+    assert_int_equal(bb_ring_rotate(dir, T0, T0, &signs, NULL), BB_OK);
+    assert_int_equal(signs, T0 + 2);
     assert_int_equal(key_files(), 9);
     bb_ring_free(ring_open(T0));
     /* Many more, by other names of the first ones. */
@@ -150,7 +155,7 @@ static void test_rotations_of_one_second(void **state) {
             (void)snprintf(to, sizeof to, "%s/%s-%d.pem", dir, names[a], (int)T0 + i);
             assert_int_equal(link(from, to), 0);
         }
-    assert_int_equal(bb_ring_rotate(dir, T0, T0, &err), BB_USAGE);
+    assert_int_equal(bb_ring_rotate(dir, T0, T0, &signs, &err), BB_USAGE);
     assert_string_equal(err.field, "state-dir");
     assert_int_equal(key_files(), 3 * BB_RING_PER_ALG);
     bb_ring_free(ring_open(T0));

@@ -196,7 +196,7 @@ json_t *bb_ring_jwks(const struct bb_ring *ring, int64_t now) {
 /* One algorithm's share of a rotation: `files` are its own, in order. */
 static enum bb_status rotate_one(const char *dir, const struct bb_ring_alg *alg,
                                  const struct bb_key_file *files, size_t n, int64_t now,
-                                 int64_t from, struct bb_error *err) {
+                                 int64_t from, int64_t *signs, struct bb_error *err) {
     size_t removed = 0;
     for (size_t i = 0; i + 1 < n && is_over(files[i + 1].from, now); i++) {
         BB_TRY(bb_key_file_remove(dir, &files[i], err));
@@ -205,13 +205,17 @@ static enum bb_status rotate_one(const char *dir, const struct bb_ring_alg *alg,
     if (n - removed >= BB_RING_PER_ALG)
         return bb_fail(err, BB_USAGE, "state-dir", "at most 16 keys of one algorithm", dir,
                        "%s has too many keys whose tokens may still be valid", dir);
-    if (n > 0 && files[n - 1].from >= from)
+    if (n == 0)
+        from = now;
+    else if (files[n - 1].from >= from)
         from = files[n - 1].from + 1; /* the newest is always the one that signs last */
     const struct bb_key_file file = {.alg = alg, .from = from};
+    *signs = from > *signs ? from : *signs;
     return bb_key_file_make(dir, &file, err);
 }
 
-static enum bb_status rotate_all(const char *dir, int64_t now, int64_t from, struct bb_error *err) {
+static enum bb_status rotate_all(const char *dir, int64_t now, int64_t from, int64_t *signs,
+                                 struct bb_error *err) {
     struct bb_key_file files[BB_RING_MAX];
     size_t n = 0, at = 0;
     BB_TRY(bb_key_files_list(dir, files, &n, err));
@@ -219,15 +223,19 @@ static enum bb_status rotate_all(const char *dir, int64_t now, int64_t from, str
         size_t begin = at;
         while (at < n && files[at].alg == &bb_ring_algs[a])
             at++;
-        BB_TRY(rotate_one(dir, &bb_ring_algs[a], files + begin, at - begin, now, from, err));
+        BB_TRY(rotate_one(dir, &bb_ring_algs[a], files + begin, at - begin, now, from, signs, err));
     }
     return BB_OK;
 }
 
-enum bb_status bb_ring_rotate(const char *dir, int64_t now, int64_t from, struct bb_error *err) {
+enum bb_status bb_ring_rotate(const char *dir, int64_t now, int64_t from, int64_t *signs,
+                              struct bb_error *err) {
     int lock = -1;
+    int64_t last = now;
     BB_TRY(bb_key_folder_lock(dir, &lock, err));
-    enum bb_status status = rotate_all(dir, now, from, err);
+    enum bb_status status = rotate_all(dir, now, from, &last, err);
     (void)close(lock);
+    if (status == BB_OK)
+        *signs = last;
     return status;
 }

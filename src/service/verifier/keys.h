@@ -46,9 +46,10 @@ const struct bb_signing_key *bb_ring_current(const struct bb_ring *ring, enum bb
 json_t *bb_ring_jwks(const struct bb_ring *ring, int64_t now);
 size_t bb_ring_count(const struct bb_ring *ring);
 
-/* A new key for every algorithm, which signs from `from` on (later if there is one of that second);
- * removes files of keys that are no longer published. */
+/* A new key for every algorithm, which signs from `from` on: at once where there was none, after a
+ * newer one that waits already. Removes files of keys that are no longer published. `*signs` gets
+ * when the last of them begins. */
 BB_MUST_USE enum bb_status bb_ring_rotate(const char *dir, int64_t now, int64_t from,
-                                          struct bb_error *err);
+                                          int64_t *signs, struct bb_error *err);
 
 #endif
