@@ -97,7 +97,7 @@ static enum bb_status read_inner(const json_t *inner, struct bb_attest_request *
 
 static enum bb_status read_report(const json_t *request, struct bb_attest_request *q,
                                   struct bb_writer *w, struct bb_error *err) {
-    struct bb_span text;
+    struct bb_span text = bb_span(NULL, 0);
     json_t *inner = NULL;
     BB_TRY(decode(json_object_get(request, "report"), "report", BB_ATTEST_BODY_MAX, w, &text, err));
     BB_TRY(json_object_of(text, "report", &inner, err));
