@@ -368,6 +368,10 @@ MUTANTS = [
      [PASSPORT]),
     ("passport-token-text", "service/gateway/passport.c", "} else if (!may_be_sent(f->token)) {", "} else if (false) {",
      [PASSPORT]),
+    ("verifier-two-lengths", "service/verifier/http.c", "return n.other > 0 || n.content_length + n.chunked > 1;",
+     "return n.other > 99;", ["e2e/test_verifier.py"]),
+    ("token-readable", "token/make.c", "if (made == NULL || strlen(made) + BB_B64URL_SIZE(BB_SIGNATURE_MAX) > BB_JWS_MAX) {",
+     "if (made == NULL) {", [MAKE]),
     ("verifier-slow", "service/verifier/http.c", "(void)shutdown(s->place[i].fd, SHUT_RDWR);", "(void)s->place[i].fd;",
      ["e2e/test_verifier.py"]),
 ]

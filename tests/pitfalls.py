@@ -16,6 +16,7 @@ PITFALLS = [
         ("test_sim_evidence.py: defect forged-signature", "ReportSignatureInvalid")]),
     (2, "the check is lost in a refactor", [
         ("test_attest.py: defect forged-signature", "ReportSignatureInvalid"),
+        ("test_verifier.py: forged-signature: ReportSignatureInvalid", "ReportSignatureInvalid"),
         ("test_demo.py: refusal forged-signature", "ReportSignatureInvalid")]),
     (3, "a chain is checked only against certificates that came with the evidence", [
         ("test_attest.py: defect amd-names-root", "CertificateChainInvalid"),
@@ -74,7 +75,8 @@ PITFALLS = [
         ("test_rules: test_each_rule", "GuestPolicyRejected")]),
     (24, "other report data is only a warning", [
         ("test_sim_evidence.py: defect nonce", "FalseAttestationReport"),
-        ("test_attest.py: defect nonce", "ChannelBindingMismatch")]),
+        ("test_attest.py: defect nonce", "ChannelBindingMismatch"),
+        ("test_verifier.py: another tail", "FalseAttestationReport")]),
     (25, "no expected value means no check", [
         ("test_attest.py: no expected code", "MissingReferenceValues"),
         ("test_sim_evidence.py: empty list accepts nothing", "MissingReferenceValues"),
@@ -95,7 +97,8 @@ PITFALLS = [
         ("test_snp_certs: test_revoked_intermediate_is_seen", "CertificateRevoked")]),
     (30, "simulated evidence is taken because there is no hardware", [
         ("test_attest.py: simulated not allowed", "SimulatedTee"),
-        ("test_demo.py: refusal no-permission", "SimulatedTee")]),
+        ("test_demo.py: refusal no-permission", "SimulatedTee"),
+        ("test_verifier.py: simulated evidence without the flag", "SimulatedTee")]),
     (31, "PCRs outside the signed selection", VTPM),
     (32, "the quote's signature, magic or type is not looked at", VTPM),
     (33, "the report of an earlier boot is shown again", VTPM),
@@ -109,7 +112,9 @@ PITFALLS = [
         ("test_channel_engine: test_responses_out_of_form", "MalformedEvidence")]),
     (38, "an empty or cut report ends the process", [
         ("test_evidence_forms.py: no report: nothing", "MalformedEvidence"),
-        ("test_evidence_forms.py: no report: cut by a byte", "MalformedEvidence")]),
+        ("test_evidence_forms.py: no report: cut by a byte", "MalformedEvidence"),
+        ("test_verifier.py: refused: an empty report", "MalformedEvidence"),
+        ("test_verifier.py: refused: a short report", "MalformedEvidence")]),
     (39, "costly work before the first cheap check", [
         ("test_evidence_order.py: order 0: version", "UnsupportedEvidence"),
         ("test_hostile_servers.py: length 4 GiB", "MalformedEvidence")]),
@@ -120,6 +125,7 @@ PITFALLS = [
     (41, "compressed bombs", [
         ("test_hostile_servers.py: length 262145", "MalformedEvidence"),
         ("test_fetch.py: answer /gzip", "not inflated"),
+        ("test_verifier.py: refused: a compressed body", "MalformedEvidence"),
         ("test_fetch.py: failure /endless", "VerifierUnavailable")]),
     (42, "chosen chip ids make a service flood the vendor's server", "nothing is fetched in this build"),
     (43, "alg none, keys in the header and the other mistakes with signed tokens", [
@@ -135,6 +141,9 @@ PITFALLS = [
     (45, "secrets in logs", [
         ("test_attest.py: the log has none of the user's bytes and no key", "none"),
         ("test_passport.py: tokens are not logged", "none")]),
+        ("test_threads: test_threads_share_policies_and_contexts", "accepted"),
+        ("test_verifier: test_threads", "accepted")]),
+        ("test_verifier.py: the log has no tokens and no nonces", "none")]),
     (46, "a fake device is used because the real one is missing", [
         ("test_attest.py: no attester is chosen because hardware is missing", "UsageError")]),
     (47, "evidence that is bound to the key only: relay", [

@@ -217,6 +217,38 @@ def too_large(v):
     case("and the service goes on", v.get("/healthz").status == 200)
 
 
+def raw(v, data):
+    """Everything that comes back on one connection, until it is closed."""
+    out = b""
+    with socket.create_connection(v.endpoint, timeout=10) as s:
+        s.sendall(data)
+        try:
+            while more := s.recv(65536):
+                out += more
+        except socket.timeout:
+            out += b"(still open)"
+    return out
+
+
+def framing(v):
+    """Where a request ends is said once, or the connection ends with an error."""
+    head = b"POST /attest/SevSnpVm?api-version=2022-08-01 HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    rows = {"two lengths": b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}x",
+            "a length twice": b"Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}",
+            "length and chunks": b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+            "an unknown coding": b"Transfer-Encoding: xchunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+            "a negative length": b"Content-Length: -1\r\n\r\n", "a signed length": b"Content-Length: +2\r\n\r\n{}",
+            "a huge chunk": b"Transfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFFFF\r\n{}"}
+    for name, rest in rows.items():
+        smuggled = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+        answer = raw(v, head + rest + smuggled)
+        case(f"framing: {name}", answer.startswith(b"HTTP/1.1 4") and b"ok\n" not in answer and
+             b"(still open)" not in answer, answer[-200:])
+    case("framing: no Host", raw(v, b"GET /healthz HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 400 "))
+    two = raw(v, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    case("framing: two requests at once", two.count(b"HTTP/1.1 200 OK") == 2 and two.endswith(b"ready\n"), two)
+
+
 # What the simulator does wrong, and what becomes of it with the default policy.
 DEFECTS = {
     "debug": None, "vmpl": None, "migration": None, "measurement": None, "host-data": None, "provisional": None,
@@ -550,7 +582,7 @@ def main():
         sim = Simulator(folder)
         with Verifier(folder, "--allow-simulated", "--threads", "4") as v:
             slow = drips(v)
-            for one in (routes, certificates, too_large, real, clean_room):
+            for one in (routes, certificates, too_large, framing, real, clean_room):
                 one(v)
             for one in (golden, ear_golden, versions, forms, malformed, defects):
                 one(v, sim)

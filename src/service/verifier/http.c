@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -40,7 +41,7 @@ struct request {
     struct bb_http_server *server;
     uint8_t *body;
     size_t len, cap;
-    bool too_large, no_memory;
+    bool too_large, no_memory, two_lengths;
     int64_t whole_us; /* when it was there */
 };
 
@@ -173,7 +174,7 @@ static enum MHD_Result send_answer(struct MHD_Connection *c, const struct reques
                                    struct bb_http_answer *a) {
     static char none[] = "{\"error\":{\"code\":\"ServiceUnavailable\",\"message\":\"InternalError: "
                          "no memory\"}}";
-    bool good = a->body != NULL;
+    bool good = a->body != NULL, last = r->two_lengths || atomic_load(&r->server->draining);
     struct MHD_Response *response =
         good ? MHD_create_response_from_buffer(a->len, a->body, MHD_RESPMEM_MUST_FREE)
              : MHD_create_response_from_buffer(sizeof none - 1, none, MHD_RESPMEM_PERSISTENT);
@@ -185,7 +186,7 @@ static enum MHD_Result send_answer(struct MHD_Connection *c, const struct reques
         {"Cache-Control", a->cache_control},
         {"Allow", a->allow},
         {"x-ms-error-code", good ? a->error_code : "ServiceUnavailable"},
-        {"Connection", atomic_load(&r->server->draining) ? "close" : NULL}};
+        {"Connection", last ? "close" : NULL}};
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
         if (fields[i][1] != NULL)
             (void)MHD_add_response_header(response, fields[i][0], fields[i][1]);
@@ -217,6 +218,7 @@ static enum MHD_Result answer(struct MHD_Connection *c, struct request *r, const
         .accept = header(c, "Accept"),
         .body = bb_span(r->body, r->len),
         .body_too_large = r->too_large,
+        .two_lengths = r->two_lengths,
     };
     if (r->no_memory)
         a = (struct bb_http_answer){.status = 503};
@@ -228,6 +230,32 @@ static enum MHD_Result answer(struct MHD_Connection *c, struct request *r, const
     enum MHD_Result result = send_answer(c, r, &a);
     bb_http_answer_done(&a);
     return result;
+}
+
+struct lengths {
+    unsigned content_length, chunked, other;
+};
+
+static enum MHD_Result count_lengths(void *cls, enum MHD_ValueKind kind, const char *key,
+                                     const char *value) {
+    struct lengths *n = cls;
+    (void)kind;
+    if (strcasecmp(key, "Content-Length") == 0)
+        n->content_length++;
+    else if (strcasecmp(key, "Transfer-Encoding") == 0 && value != NULL &&
+             strcasecmp(value, "chunked") == 0)
+        n->chunked++;
+    else if (strcasecmp(key, "Transfer-Encoding") == 0)
+        n->other++;
+    return MHD_YES;
+}
+
+/* The library takes one of several; a proxy in front may take another, and then they differ on where
+ * the next request begins (request smuggling). */
+static bool has_two_lengths(struct MHD_Connection *c) {
+    struct lengths n = {0};
+    (void)MHD_get_connection_values(c, MHD_HEADER_KIND, count_lengths, &n);
+    return n.other > 0 || n.content_length + n.chunked > 1;
 }
 
 /* A body whose length is announced as too large is not waited for. */
@@ -247,7 +275,8 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
             return MHD_NO;
         r->too_large = announces_too_much(connection);
         r->whole_us = bb_now_us();
-        return r->too_large ? answer(connection, r, method, url) : MHD_YES;
+        r->two_lengths = has_two_lengths(connection);
+        return r->too_large || r->two_lengths ? answer(connection, r, method, url) : MHD_YES;
     }
     if (*size > 0) {
         take_body(r, data, *size);
