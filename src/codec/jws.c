@@ -11,7 +11,8 @@ static enum bb_status malformed(struct bb_error *err, const char *field, const c
 enum { HEADER, PAYLOAD, SIGNATURE, N_PARTS };
 static const char *const part_names[N_PARTS] = {"header", "payload", "signature"};
 
-/* Exactly three parts, none of them empty: an unsecured token (RFC 7519 6) ends in a dot. */
+/* Exactly three parts, none of them empty: an unsecured token (RFC 7519 6) ends in a dot, and is
+ * whole but for what makes it anybody's word. */
 static enum bb_status split(struct bb_span text, struct bb_span parts[N_PARTS],
                             struct bb_error *err) {
     size_t part = 0, start = 0;
@@ -27,9 +28,12 @@ static enum bb_status split(struct bb_span text, struct bb_span parts[N_PARTS],
     }
     if (part < N_PARTS)
         return malformed(err, "token", "the token has less than three parts");
-    for (part = 0; part < N_PARTS; part++)
+    for (part = 0; part < SIGNATURE; part++)
         if (parts[part].len == 0)
             return malformed(err, part_names[part], "a part of the token is empty");
+    if (parts[SIGNATURE].len == 0)
+        return bb_fail(err, BB_TOKEN_SIGNATURE_INVALID, part_names[SIGNATURE], "a signature",
+                       "none", "the token is not signed");
     return BB_OK;
 }
 

@@ -19,7 +19,8 @@ struct bb_jws {
     uint8_t *memory;
 };
 
-/* MalformedEvidence: not exactly three parts, an empty part, base64url with padding, white space,
+/* TokenSignatureInvalid: an empty signature, as unsecured tokens have it. MalformedEvidence: not
+ * exactly three parts, another empty part, base64url with padding, white space,
  * foreign characters or set spare bits, a header that is no JSON object, has a member twice, or an
  * `alg`, `kid`, `typ` or `cty` that is no string. UnsupportedEvidence: `crit` (no extension is
  * understood here) or `b64`. White space around the token is not taken. `out` is written only on

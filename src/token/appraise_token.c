@@ -149,7 +149,10 @@ enum bb_status bb_token_appraise(struct bb_span text, const struct bb_token_expe
     *result = (struct bb_result){.subject = BB_OF_TOKEN};
     enum bb_status status = bb_token_parse(text, &token, &err);
     if (status != BB_OK) {
-        bb_check_fail(result, BB_CHECK_TOKEN, status, err.expected, err.found, "%s", err.text);
+        bb_check_fail(result,
+                      status == BB_TOKEN_SIGNATURE_INVALID ? BB_CHECK_TOKEN_SIGNATURE
+                                                           : BB_CHECK_TOKEN,
+                      status, err.expected, err.found, "%s", err.text);
     } else {
         bb_check_pass(result, BB_CHECK_TOKEN, NULL, NULL);
         if (signed_by_pinned_key(&token, expect, result))

@@ -17,7 +17,7 @@ struct bb_token {
 };
 
 /* Structure only: bb_jws_parse(), and claims that are a JSON object. MalformedEvidence,
- * UnsupportedEvidence. Spans of the token's text must outlive it. Free with bb_token_done(). */
+ * UnsupportedEvidence, TokenSignatureInvalid for a token without a signature. Spans of the token's text must outlive it. Free with bb_token_done(). */
 BB_MUST_USE enum bb_status bb_token_parse(struct bb_span text, struct bb_token *out,
                                           struct bb_error *err);
 void bb_token_done(struct bb_token *token); /* zeroed memory is fine */

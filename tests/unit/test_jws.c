@@ -25,8 +25,9 @@ static const struct row rows[] = {
     {ES256, ".e30.AA.AA.AA", BB_MALFORMED_EVIDENCE, "token"}, /* five: an encrypted token */
     {NULL, ".e30.AA", BB_MALFORMED_EVIDENCE, "header"},
     {ES256, "..AA", BB_MALFORMED_EVIDENCE, "payload"},
-    {ES256, ".e30.", BB_MALFORMED_EVIDENCE, "signature"},
-    {"{\"alg\":\"none\"}", ".e30.", BB_MALFORMED_EVIDENCE, "signature"},
+    {ES256, ".e30.", BB_TOKEN_SIGNATURE_INVALID, "signature"},
+    {"{\"alg\":\"none\"}", ".e30.", BB_TOKEN_SIGNATURE_INVALID, "signature"},
+    {"{\"alg\":\"none\"}", "..", BB_MALFORMED_EVIDENCE, "payload"},
     {NULL, "{\"payload\":\"e30\",\"signatures\":[]}", BB_MALFORMED_EVIDENCE, "token"},
     /* base64 */
     {ES256, ".e30=.AA", BB_MALFORMED_EVIDENCE, "payload"},

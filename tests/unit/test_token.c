@@ -690,6 +690,27 @@ static void test_signature_and_issuer(void **state) {
     bb_policy_free(policy);
 }
 
+/* The good token without its signature: nobody's word, in the class of every other bad signature. */
+static void test_a_token_without_a_signature(void **state) {
+    const struct world *w = *state;
+    static const char *const headers[] = {"{'alg':'ES256','kid':'k1'}", "{'alg':'none'}"};
+    struct bb_policy_verifier v = {.issuer = issuer};
+    struct bb_token_expectation e = {.verifier = &v, .jwks = w->jwks};
+    struct bb_policy *policy = policy_of(NULL);
+    for (size_t i = 0; i < 2; i++) {
+        struct bb_result r;
+        char *token = token_of(w->key, BB_SIG_ES256, headers[i], patched(MAA, "{}"));
+        strrchr(token, '.')[1] = '\0';
+        assert_int_equal(bb_token_appraise(bb_span_str(token), &e, policy, NOW, &r),
+                         BB_TOKEN_SIGNATURE_INVALID);
+        assert_int_equal(r.first_failed, BB_CHECK_TOKEN_SIGNATURE);
+        assert_string_equal(r.checks[BB_CHECK_TOKEN_SIGNATURE].found, "none");
+        assert_int_equal(r.checks[BB_CHECK_DEBUG].outcome, BB_OUTCOME_NONE);
+        free(token);
+    }
+    bb_policy_free(policy);
+}
+
 /* A key that the token brings along is no key: whatever the header says of keys, the answer is the
  * same as without. */
 static void test_keys_in_the_token(void **state) {
@@ -891,6 +912,7 @@ int main(void) {
         cmocka_unit_test(test_ear_without_facts),
         cmocka_unit_test(test_ear_dialects),
         cmocka_unit_test(test_signature_and_issuer),
+        cmocka_unit_test(test_a_token_without_a_signature),
         cmocka_unit_test(test_keys_in_the_token),
         cmocka_unit_test(test_nothing_pinned),
         cmocka_unit_test(test_skip),
