@@ -388,9 +388,9 @@ static void answer(struct bb_verifier *v, const struct bb_http_request *q, int64
                    struct bb_http_answer *a) {
     bool reads = strcmp(q->method, "GET") == 0 || strcmp(q->method, "HEAD") == 0;
     bool posts = strcmp(q->method, "POST") == 0;
-    if (q->two_lengths) {
-        malformed(v, a, "request", "one Content-Length, or Transfer-Encoding: chunked",
-                  "where the request ends is not clear");
+    if (q->unclear) {
+        malformed(v, a, "request", "one Content-Length or chunked, one Host",
+                  "the end of the request is not clear");
     } else if (a->route == BB_ROUTE_OTHER) {
         give_error(a, 404, "NotFound", "UsageError: there is nothing at this path");
     } else if (a->route == BB_ROUTE_ATTEST ? !posts : !reads) {

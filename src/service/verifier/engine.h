@@ -61,7 +61,7 @@ struct bb_http_request {
     const char *content_type, *content_encoding, *accept;
     struct bb_span body;
     bool body_too_large; /* it was not kept */
-    bool two_lengths;    /* where it ends can be read in two ways */
+    bool unclear;        /* where it ends is not: see framing.h */
 };
 
 #define BB_HTTP_NOTE_MAX 384

@@ -2,6 +2,7 @@
 
 #include "service/clock.h"
 #include "service/log.h"
+#include "service/verifier/framing.h"
 #include "token/attest_request.h"
 
 #include <errno.h>
@@ -41,7 +42,7 @@ struct request {
     struct bb_http_server *server;
     uint8_t *body;
     size_t len, cap;
-    bool too_large, no_memory, two_lengths;
+    bool too_large, no_memory, unclear;
     int64_t whole_us; /* when it was there */
 };
 
@@ -186,7 +187,7 @@ static enum MHD_Result send_answer(struct MHD_Connection *c, const struct reques
         {"Cache-Control", a->cache_control},
         {"Allow", a->allow},
         {"x-ms-error-code", good ? a->error_code : "ServiceUnavailable"},
-        {"Connection", last ? "close" : NULL}};
+        {"Connection", r->unclear || atomic_load(&r->server->draining) ? "close" : NULL}};
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
         if (fields[i][1] != NULL)
             (void)MHD_add_response_header(response, fields[i][0], fields[i][1]);
@@ -218,7 +219,7 @@ static enum MHD_Result answer(struct MHD_Connection *c, struct request *r, const
         .accept = header(c, "Accept"),
         .body = bb_span(r->body, r->len),
         .body_too_large = r->too_large,
-        .two_lengths = r->two_lengths,
+        .unclear = r->unclear,
     };
     if (r->no_memory)
         a = (struct bb_http_answer){.status = 503};
@@ -232,36 +233,12 @@ static enum MHD_Result answer(struct MHD_Connection *c, struct request *r, const
     return result;
 }
 
-struct lengths {
-    unsigned content_length, chunked, other;
-};
-
-static enum MHD_Result count_lengths(void *cls, enum MHD_ValueKind kind, const char *key,
-                                     const char *value) {
-    struct lengths *n = cls;
-    (void)kind;
-    if (strcasecmp(key, "Content-Length") == 0)
-        n->content_length++;
-    else if (strcasecmp(key, "Transfer-Encoding") == 0 && value != NULL &&
-             strcasecmp(value, "chunked") == 0)
-        n->chunked++;
-    else if (strcasecmp(key, "Transfer-Encoding") == 0)
-        n->other++;
-    return MHD_YES;
-}
-
-/* The library takes one of several; a proxy in front may take another, and then they differ on where
- * the next request begins (request smuggling). */
-static bool has_two_lengths(struct MHD_Connection *c) {
-    struct lengths n = {0};
-    (void)MHD_get_connection_values(c, MHD_HEADER_KIND, count_lengths, &n);
-    return n.other > 0 || n.content_length + n.chunked > 1;
-}
-
-/* A body whose length is announced as too large is not waited for. */
+/* A body that is announced as much too large is not waited for, nor one whose sender waits for us. A
+ * smaller one is read and dropped: who is cut off while he sends reads no answer. */
 static bool announces_too_much(struct MHD_Connection *c) {
     const char *length = header(c, "Content-Length");
-    return length != NULL && strtoull(length, NULL, 10) > BB_ATTEST_BODY_MAX;
+    unsigned long long n = length == NULL ? 0 : strtoull(length, NULL, 10);
+    return n > BB_HTTP_DROPPED_MAX || (n > BB_ATTEST_BODY_MAX && header(c, "Expect") != NULL);
 }
 
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *url,
@@ -273,10 +250,10 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
         r = *context = begin(cls, connection);
         if (r == NULL)
             return MHD_NO;
+        r->unclear = !bb_http_framing_is_plain(connection);
         r->too_large = announces_too_much(connection);
         r->whole_us = bb_now_us();
-        r->two_lengths = has_two_lengths(connection);
-        return r->too_large || r->two_lengths ? answer(connection, r, method, url) : MHD_YES;
+        return r->unclear || r->too_large ? answer(connection, r, method, url) : MHD_YES;
     }
     if (*size > 0) {
         take_body(r, data, *size);
@@ -301,8 +278,9 @@ static bool start_daemon(struct bb_http_server *s, int listener, unsigned thread
         MHD_OPTION_THREAD_POOL_SIZE, threads, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)BB_HTTP_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)BB_HTTP_REQUEST_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)BB_VERIFIER_HEAD_MAX, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_CONNECTION,
-        on_connection, s, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_END);
+        (size_t)BB_VERIFIER_HEAD_MAX, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_UNESCAPE_CALLBACK,
+        bb_http_unescape, NULL, MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, s, MHD_OPTION_END);
     return s->daemon != NULL;
 }
 

@@ -9,8 +9,9 @@
 #define BB_HTTP_REQUEST_S                                                                          \
     30 /* from a connection's start, or its last answer, to the next whole
                                 head; and as long again to the answer's end: slow clients */
-#define BB_VERIFIER_HEAD_MAX 32768 /* a request's head, with what the server needs: memory */
-#define BB_HTTP_DRAIN_MS 10000     /* requests that keep an ending service alive */
+#define BB_VERIFIER_HEAD_MAX 32768  /* a request's head, with what the server needs: memory */
+#define BB_HTTP_DROPPED_MAX 4194304 /* bytes of a body that are read only to be refused: time */
+#define BB_HTTP_DRAIN_MS 10000      /* requests that keep an ending service alive */
 #define BB_HTTP_THREADS_MAX 64
 
 struct bb_http_server;
