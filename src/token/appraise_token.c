@@ -4,11 +4,29 @@
 #include "base/rfc3339.h"
 
 #include <stdio.h>
+#include <strings.h>
 
-/* Stage 1 and the signature. The token's key is one of the pinned set or none: what its header says
- * of keys and where to fetch them is not read. */
-static bool signed_by_pinned_key(const struct bb_token *token,
-                                 const struct bb_token_expectation *expect, struct bb_result *r) {
+/* A service signs other things too: what says that it is something else is no attestation result
+ * (RFC 8725 3.11). */
+static bool is_result(const struct bb_jws *jws, struct bb_result *r) {
+    static const char *const types[] = {"JWT", "eat+jwt", "application/jwt", "application/eat+jwt"};
+    const char *typ = json_string_value(json_object_get(jws->header, "typ"));
+    char found[BB_VALUE_MAX];
+    if (typ == NULL)
+        return true;
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+        if (strcasecmp(typ, types[i]) == 0)
+            return true;
+    bb_escape(bb_span_str(typ), found, sizeof found);
+    bb_check_fail(r, BB_CHECK_TOKEN, BB_UNSUPPORTED_EVIDENCE, "typ JWT or eat+jwt", found,
+                  "the token is of another type");
+    return false;
+}
+
+/* The token's key is one of the pinned set or none: what its header says of keys and where to fetch
+ * them is not read. */
+static bool signed_by_pinned_key(struct bb_token *token, const struct bb_token_expectation *expect,
+                                 struct bb_result *r) {
     struct bb_error err = {0};
     const struct bb_jws *jws = &token->jws;
     const char *issuer = expect->verifier == NULL ? NULL : expect->verifier->issuer;
@@ -24,8 +42,9 @@ static bool signed_by_pinned_key(const struct bb_token *token,
         return true;
     }
     /* Whose token it is cannot be known; that it says to be another's explains the unknown key. */
-    if (jws->kid != NULL && token->iss != NULL && strcmp(token->iss, issuer) != 0 &&
-        !bb_jwks_has(expect->jwks, jws->kid)) {
+    if (jws->kid != NULL && !bb_jwks_has(expect->jwks, jws->kid) &&
+        bb_token_read_claims(token, NULL) == BB_OK && token->iss != NULL &&
+        strcmp(token->iss, issuer) != 0) {
         bb_escape(bb_span_str(token->iss), found, sizeof found);
         bb_check_fail(r, BB_CHECK_ISSUER, BB_WRONG_ATTESTER, issuer, found,
                       "no pinned key has the token's kid, and it names another issuer");
@@ -97,6 +116,16 @@ static void validity(struct bb_token_case *c) {
         bb_check_pass(c->r, BB_CHECK_TOKEN_TIME, now, found);
 }
 
+/* RFC 7519 4.1.3: a token for somebody else is none here. Who its reader is, no policy says. */
+static void audience(struct bb_token_case *c) {
+    char found[BB_VALUE_MAX];
+    if (json_object_get(c->claims, "aud") == NULL)
+        return;
+    bb_claim_show(c->claims, "aud", found, sizeof found);
+    bb_check_fail(c->r, BB_CHECK_TOKEN_TYPE, BB_UNSUPPORTED_EVIDENCE, "no aud", found,
+                  "the token is meant for a named reader");
+}
+
 void bb_token_appraise_claims(const json_t *claims, const struct bb_token_expectation *expect,
                               const struct bb_policy *policy, int64_t now,
                               struct bb_result *result) {
@@ -107,6 +136,7 @@ void bb_token_appraise_claims(const json_t *claims, const struct bb_token_expect
     c.profile = expect->verifier->profile;
     bool ear = c.profile == BB_PROFILE_EAR;
     validity(&c);
+    audience(&c);
     if (!(ear ? bb_ear_type(&c) : bb_maa_type(&c)))
         return;
     if (ear) {
@@ -141,24 +171,40 @@ static uint64_t skippable(uint64_t skip) {
     return skip;
 }
 
+static void refuse_token(struct bb_result *r, enum bb_check_id id, const struct bb_error *err) {
+    bb_check_fail(r, id, err->status, err->expected, err->found, "%s", err->text);
+}
+
+/* Cheap things first, and nothing of the claims before a pinned key stands behind them. */
+static void appraise(struct bb_span text, struct bb_token *token,
+                     const struct bb_token_expectation *expect, const struct bb_policy *policy,
+                     int64_t now, struct bb_result *r) {
+    struct bb_error err = {0};
+    enum bb_status status = bb_jws_parse(text, &token->jws, &err);
+    if (status != BB_OK) {
+        refuse_token(
+            r, status == BB_TOKEN_SIGNATURE_INVALID ? BB_CHECK_TOKEN_SIGNATURE : BB_CHECK_TOKEN,
+            &err);
+        return;
+    }
+    if (!is_result(&token->jws, r))
+        return;
+    bb_check_pass(r, BB_CHECK_TOKEN, NULL, NULL);
+    if (!signed_by_pinned_key(token, expect, r))
+        return;
+    if (bb_token_read_claims(token, &err) != BB_OK)
+        refuse_token(r, BB_CHECK_TOKEN, &err);
+    else
+        bb_token_appraise_claims(token->claims, expect, policy, now, r);
+}
+
 enum bb_status bb_token_appraise(struct bb_span text, const struct bb_token_expectation *expect,
                                  const struct bb_policy *policy, int64_t now,
                                  struct bb_result *result) {
     struct bb_token token = {0};
-    struct bb_error err = {0};
     *result = (struct bb_result){.subject = BB_OF_TOKEN};
-    enum bb_status status = bb_token_parse(text, &token, &err);
-    if (status != BB_OK) {
-        bb_check_fail(result,
-                      status == BB_TOKEN_SIGNATURE_INVALID ? BB_CHECK_TOKEN_SIGNATURE
-                                                           : BB_CHECK_TOKEN,
-                      status, err.expected, err.found, "%s", err.text);
-    } else {
-        bb_check_pass(result, BB_CHECK_TOKEN, NULL, NULL);
-        if (signed_by_pinned_key(&token, expect, result))
-            bb_token_appraise_claims(token.claims, expect, policy, now, result);
-        bb_token_done(&token);
-    }
+    appraise(text, &token, expect, policy, now, result);
+    bb_token_done(&token);
     bb_result_skip(result, skippable(expect->skip));
     bb_result_close(result);
     return result->status;

@@ -1,7 +1,6 @@
 #include "token/token.h"
 
-static enum bb_status fill(struct bb_span text, struct bb_token *token, struct bb_error *err) {
-    BB_TRY(bb_jws_parse(text, &token->jws, err));
+enum bb_status bb_token_read_claims(struct bb_token *token, struct bb_error *err) {
     BB_TRY(bb_json_parse_evidence(token->jws.payload, BB_JWS_MAX, "claims", &token->claims, err));
     const json_t *iss = json_object_get(token->claims, "iss");
     if (iss != NULL && !json_is_string(iss))
@@ -13,7 +12,9 @@ static enum bb_status fill(struct bb_span text, struct bb_token *token, struct b
 
 enum bb_status bb_token_parse(struct bb_span text, struct bb_token *out, struct bb_error *err) {
     struct bb_token token = {.iss = NULL};
-    enum bb_status status = fill(text, &token, err);
+    enum bb_status status = bb_jws_parse(text, &token.jws, err);
+    if (status == BB_OK)
+        status = bb_token_read_claims(&token, err);
     if (status == BB_OK)
         *out = token;
     else

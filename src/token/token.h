@@ -12,14 +12,18 @@
 /* A parsed token; not verified. */
 struct bb_token {
     struct bb_jws jws;
-    json_t *claims;  /* object, no member twice, no number out of 64 bits */
+    json_t *claims;  /* object, no member twice, no number out of 64 bits; NULL: not read yet */
     const char *iss; /* NULL if absent */
 };
 
 /* Structure only: bb_jws_parse(), and claims that are a JSON object. MalformedEvidence,
- * UnsupportedEvidence, TokenSignatureInvalid for a token without a signature. Spans of the token's text must outlive it. Free with bb_token_done(). */
+ * UnsupportedEvidence, TokenSignatureInvalid for a token without a signature. Spans of the token's
+ * text must outlive it. Free with bb_token_done(). */
 BB_MUST_USE enum bb_status bb_token_parse(struct bb_span text, struct bb_token *out,
                                           struct bb_error *err);
+/* The claims of a token whose `jws` is parsed, for who verifies the signature before he reads what
+ * anybody may have written. */
+BB_MUST_USE enum bb_status bb_token_read_claims(struct bb_token *token, struct bb_error *err);
 void bb_token_done(struct bb_token *token); /* zeroed memory is fine */
 
 /* What the token must be for. Zeroed = nothing. */
@@ -45,8 +49,9 @@ struct bb_token_expectation {
     uint64_t skip;          /* bit n: check n is left out; never token, token-signature, issuer */
 };
 
-/* Verifies and appraises: structure, signature by a pinned key, issuer, validity, type, binding,
- * claims against the policy. Fills `result` (rows of tokens) always; returns its class. Never
+/* Verifies and appraises: structure, signature by a pinned key, claims, issuer, validity, type,
+ * binding, claims against the policy. Claims are read only once a pinned key has signed them, but for
+ * the issuer that a token with an unknown kid names. Fills `result` (rows of tokens) always; returns its class. Never
  * follows anything in the token: jku, x5u, jwk and x5c of its header are not read. */
 BB_MUST_USE enum bb_status bb_token_appraise(struct bb_span text,
                                              const struct bb_token_expectation *expect,

@@ -669,7 +669,19 @@ static void test_signature_and_issuer(void **state) {
          BB_CHECK_TOKEN_SIGNATURE},
         {false, "{'alg':'ES256','kid':'k1','crit':['x'],'x':1}", "{}", BB_UNSUPPORTED_EVIDENCE,
          BB_CHECK_TOKEN},
-        {false, "{'kid':'k1'}", "{}", BB_MALFORMED_EVIDENCE, BB_CHECK_TOKEN}};
+        {false, "{'kid':'k1'}", "{}", BB_MALFORMED_EVIDENCE, BB_CHECK_TOKEN},
+        {false, "{'alg':'ES256','typ':'EAT+jwt'}", "{}", BB_OK, 0},
+        {false, "{'alg':'ES256','typ':'application/jwt'}", "{}", BB_OK, 0},
+        {false, "{'alg':'ES256','typ':'at+jwt'}", "{}", BB_UNSUPPORTED_EVIDENCE, BB_CHECK_TOKEN},
+        {true, "{'alg':'ES256','typ':''}", "{}", BB_UNSUPPORTED_EVIDENCE, BB_CHECK_TOKEN},
+        {false, "{'alg':'ES256'}", "{'aud':'https://elsewhere.example'}", BB_UNSUPPORTED_EVIDENCE,
+         BB_CHECK_TOKEN_TYPE},
+        {false, "{'alg':'ES256'}", "{'aud':[]}", BB_UNSUPPORTED_EVIDENCE, BB_CHECK_TOKEN_TYPE},
+        {false, "{'alg':'ES256'}", "{'iss':['" ISS "']}", BB_MALFORMED_EVIDENCE, BB_CHECK_TOKEN},
+        {true, "{'alg':'ES256'}", "{'iss':['" ISS "']}", BB_TOKEN_SIGNATURE_INVALID,
+         BB_CHECK_TOKEN_SIGNATURE},
+        {true, "{'alg':'ES256','kid':'k2'}", "{'iss':['x']}", BB_TOKEN_SIGNATURE_INVALID,
+         BB_CHECK_TOKEN_SIGNATURE}};
     struct bb_policy_verifier v = {.issuer = issuer};
     struct bb_token_expectation e = {.verifier = &v, .jwks = w->jwks};
     struct bb_policy *policy = policy_of(NULL);
@@ -683,8 +695,28 @@ static void test_signature_and_issuer(void **state) {
             fail_msg("%s %s: %s in %s", c->header, c->patch, bb_status_name(r.status),
                      bb_check_name(r.first_failed));
         /* Unverified claims are not looked at: no row of stage 7 was made. */
-        if (r.status != BB_OK)
+        if (r.status != BB_OK && c->id != BB_CHECK_TOKEN_TYPE)
             assert_int_equal(r.checks[BB_CHECK_DEBUG].outcome, BB_OUTCOME_NONE);
+        free(token);
+    }
+    bb_policy_free(policy);
+}
+
+/* Claims that nobody stands behind are not read, so that they have no fault of their own. */
+static void test_claims_are_read_after_the_signature(void **state) {
+    const struct world *w = *state;
+    static const char head[] = "{\"alg\":\"ES256\",\"kid\":\"k1\"}";
+    static const char *const bodies[] = {"no JSON", "[]", "{\"a\":1,\"a\":2}", "{\"exp\":1e999}"};
+    struct bb_policy_verifier v = {.issuer = issuer};
+    struct bb_token_expectation e = {.verifier = &v, .jwks = w->jwks};
+    struct bb_policy *policy = policy_of(NULL);
+    for (size_t i = 0; i < 2 * sizeof bodies / sizeof bodies[0]; i++) {
+        bool own = i % 2 == 0;
+        struct bb_result r;
+        char *token = token_of_text(own ? w->key : w->other, BB_SIG_ES256, head, bodies[i / 2]);
+        assert_int_equal(bb_token_appraise(bb_span_str(token), &e, policy, NOW, &r),
+                         own ? BB_MALFORMED_EVIDENCE : BB_TOKEN_SIGNATURE_INVALID);
+        assert_int_equal(r.first_failed, own ? BB_CHECK_TOKEN : BB_CHECK_TOKEN_SIGNATURE);
         free(token);
     }
     bb_policy_free(policy);
@@ -912,6 +944,7 @@ int main(void) {
         cmocka_unit_test(test_ear_without_facts),
         cmocka_unit_test(test_ear_dialects),
         cmocka_unit_test(test_signature_and_issuer),
+        cmocka_unit_test(test_claims_are_read_after_the_signature),
         cmocka_unit_test(test_a_token_without_a_signature),
         cmocka_unit_test(test_keys_in_the_token),
         cmocka_unit_test(test_nothing_pinned),
