@@ -60,12 +60,15 @@ def forms(t):
     case("form: standard input", done.returncode == 0)
     head, payload, signature = token.split(".")
     for name, text in {"space inside": f"{head}. {payload}.{signature}", "padding": f"{token}=",
-                       "no signature": f"{head}.{payload}.", "two parts": f"{head}.{payload}", "empty": "",
+                       "two parts": f"{head}.{payload}", "empty": "",
                        "four parts": f"{token}.x", "a number": '{"token": 5}', "not JSON": '{"token"',
                        "twice": f'{{"token": "{token}", "token": "{token}"}}', "too long": "a" * 70000}.items():
         found = t.verify(text)
         case(f"form refused: {name}", found[0] == "MalformedEvidence" and found[2]["exit"] == 7 and
              found[2]["claims"] == {}, str(found))
+    found = t.verify(f"{head}.{payload}.")
+    case("form refused: no signature", found[:2] == ("TokenSignatureInvalid", "token-signature") and
+         found[2]["exit"] == 2 and found[2]["claims"] == {}, str(found))
 
 
 REFUSED = [
