@@ -88,20 +88,25 @@ static enum bb_tier tier_of(int64_t value) {
 struct vector {
     enum bb_tier worst, worst_but_hardware;
     int hardware, configuration, executables;
-    char text[BB_VALUE_MAX]; /* the worst entry: "hardware 96" */
+    char text[BB_VALUE_MAX], text_but_hardware[BB_VALUE_MAX]; /* the worst entry: "hardware 96" */
 };
+
+static void take_worst(enum bb_tier tier, const char *name, int value, enum bb_tier *worst,
+                       char text[BB_VALUE_MAX]) {
+    char shown[BB_FIELD_MAX];
+    if (tier <= *worst)
+        return;
+    bb_escape(bb_span_str(name), shown, sizeof shown);
+    (void)snprintf(text, BB_VALUE_MAX, "%s %d", shown, value);
+    *worst = tier;
+}
 
 static void take_entry(struct vector *v, const char *name, int value) {
     enum bb_tier tier = tier_of(value);
     bool is_hardware = strcmp(name, "hardware") == 0;
-    char shown[BB_FIELD_MAX];
-    if (tier > v->worst) {
-        bb_escape(bb_span_str(name), shown, sizeof shown);
-        (void)snprintf(v->text, sizeof v->text, "%s %d", shown, value);
-        v->worst = tier;
-    }
-    if (!is_hardware && tier > v->worst_but_hardware)
-        v->worst_but_hardware = tier;
+    take_worst(tier, name, value, &v->worst, v->text);
+    if (!is_hardware)
+        take_worst(tier, name, value, &v->worst_but_hardware, v->text_but_hardware);
     if (is_hardware)
         v->hardware = value;
     else if (strcmp(name, "configuration") == 0)
@@ -183,7 +188,8 @@ static bool read_submods(struct bb_token_case *c, const struct dialect *d, const
         unstated |= tier == BB_TIER_NONE;
         if (tier >= c->ear.status) {
             c->ear.status = tier;
-            bb_copy_text(c->ear.worst, sizeof c->ear.worst, vector.text);
+            bb_copy_text(c->ear.worst, sizeof c->ear.worst,
+                         is_simulated ? vector.text_but_hardware : vector.text);
         }
     }
     enum bb_claim_state state = read_status(c->claims, d->status, &top);

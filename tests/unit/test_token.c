@@ -581,6 +581,23 @@ static void test_ear_simulated(void **state) {
     CHECK_ROWS(state, EAR04, BB_PROFILE_EAR, rows);
 }
 
+/* An allowed simulator's hardware decides nothing: the reason names the entry that did. */
+static void test_ear_simulated_reason(void **state) {
+    const struct world *w = *state;
+    struct bb_policy_verifier v = {.issuer = issuer, .profile = BB_PROFILE_EAR};
+    struct bb_token_expectation e = {.verifier = &v, .jwks = w->jwks};
+    struct bb_policy *policy = policy_of("{'allow_simulated':true}");
+    struct bb_result r;
+    char *token = token_of(w->key, BB_SIG_ES256, "{'alg':'ES256'}",
+                           patched(EAR04, "{" SIMULATED_EAR ",'executables':33}}}}"));
+    assert_int_equal(bb_token_appraise(bb_span_str(token), &e, policy, NOW, &r),
+                     BB_NON_COMPLIANT_UVM);
+    assert_string_equal(r.checks[BB_CHECK_UVM].reason,
+                        "the service does not affirm it: executables 33");
+    free(token);
+    bb_policy_free(policy);
+}
+
 /* Without ear_attester_claims the vector answers the policy's defaults, and nothing else. */
 static void test_ear_without_facts(void **state) {
 #define BARE "'ear_attester_claims':null"
@@ -941,6 +958,7 @@ int main(void) {
         cmocka_unit_test(test_ear),
         cmocka_unit_test(test_ear_binding),
         cmocka_unit_test(test_ear_simulated),
+        cmocka_unit_test(test_ear_simulated_reason),
         cmocka_unit_test(test_ear_without_facts),
         cmocka_unit_test(test_ear_dialects),
         cmocka_unit_test(test_signature_and_issuer),
