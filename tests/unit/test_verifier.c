@@ -153,7 +153,27 @@ static void test_accept(void **state) {
                 {"text/plain, application/eat+jwt", true},
                 {"application/json, application/eat+jwt", false},
                 {"application/eat+jwt, application/json;q=0.5", true},
-                {"application/eat+jwtx", false}};
+                {"application/eat+jwtx", false},
+                {"application/json;q=0.5, application/eat+jwt", true},
+                {"application/json; q=0.500,application/eat+jwt;q=0.501", true},
+                {"application/eat+jwt;q=0.9, application/json", false},
+                {"application/eat+jwt;Q=0", false},
+                {"application/eat+jwt;q=0.000, */*", false},
+                {"application/eat+jwt;q=0.5, */*", false},
+                {"application/eat+jwt, */*;q=0.1", true},
+                {"*/*, application/eat+jwt", true},
+                {"application/eat+jwt;q=0.5, application/*;q=0.4", true},
+                {"application/eat+jwt;q=2", false},
+                {"application/eat+jwt;q=", false},
+                {"application/eat+jwt;q=0.5x", false},
+                {"application/eat+jwt;q=\"1\"", false},
+                {"application/eat+jwt; eat_profile=\"tag:ietf.org,2026:rats/ear#04\";q=0", false},
+                {"text/x; a=\"application/json, \\\", b\", application/eat+jwt", true},
+                {"text/x; a=\"application/eat+jwt\"", false},
+                {"text/x; a=\", application/eat+jwt", false},
+                {",, ,application/eat+jwt,,", true},
+                {"application/json, application/json;q=0.1, application/eat+jwt;q=0.5", false},
+                {"", false}};
     struct bb_verifier *v = verifier_new((struct bb_verifier_config){.allow_simulated = true});
     char *body = request_new(&(struct evidence){0});
     for (size_t i = 0; i < COUNT(rows); i++) {

@@ -2,6 +2,7 @@
 
 #include "base/hex.h"
 #include "crypto/digest.h"
+#include "service/verifier/accept.h"
 #include "service/verifier/attest.h"
 #include "service/verifier/metrics.h"
 
@@ -173,18 +174,6 @@ static bool is_media(const char *field, const char *type) {
     return field[len] == '\0' || strchr("; \t,", field[len]) != NULL;
 }
 
-/* Of the two kinds of answer, the one that Accept names first; without either Microsoft's. */
-static bool wants_ear(const char *accept) {
-    for (const char *at = accept; at != NULL; at = strchr(at, ',')) {
-        at += strspn(at, ", \t");
-        if (is_media(at, BB_MEDIA_EAR))
-            return true;
-        if (is_media(at, BB_MEDIA_JWT))
-            return false;
-    }
-    return false;
-}
-
 /* An EAR is signed with an elliptic curve, whatever MAA's readers need. */
 static enum bb_sig_alg algorithm(const struct bb_verifier *v, bool ear) {
     enum bb_sig_alg chosen = v->config.algorithm;
@@ -220,7 +209,7 @@ static void give_token(struct bb_http_answer *a, bool ear, char *token) {
 
 static void attest(struct bb_verifier *v, const struct bb_http_request *q, int64_t now,
                    struct bb_http_answer *a) {
-    bool ear = wants_ear(q->accept);
+    bool ear = bb_accept_is_ear(q->accept);
     json_t *claims = NULL;
     char *token = NULL;
     struct bb_attest_verdict verdict;
