@@ -84,9 +84,20 @@ static enum bb_status read_chain(struct bb_attest_request *q, struct bb_writer *
 
 static bool is_absent(const json_t *member) { return member == NULL || json_is_null(member); }
 
+/* Kept for who can judge them; no claim comes from them. */
+static enum bb_status read_endorsements(const json_t *inner, struct bb_attest_request *q,
+                                        struct bb_writer *w, struct bb_error *err) {
+    static const char name[] = "Endorsements";
+    const json_t *member = json_object_get(inner, name);
+    if (is_absent(member) || (json_is_string(member) && json_string_length(member) == 0))
+        return BB_OK;
+    return decode(member, name, BB_ATTEST_BODY_MAX, w, &q->endorsements, err);
+}
+
 static enum bb_status read_inner(const json_t *inner, struct bb_attest_request *q,
                                  struct bb_writer *w, struct bb_error *err) {
     const json_t *chain = json_object_get(inner, "VcekCertChain");
+    BB_TRY(read_endorsements(inner, q, w, err));
     BB_TRY(decode(json_object_get(inner, "SnpReport"), "SnpReport", BB_ATTEST_BODY_MAX, w,
                   &q->report, err));
     if (is_absent(chain)) /* the service may have the certificates itself */
@@ -259,8 +270,8 @@ enum bb_status bb_attest_request_parse(struct bb_span body, struct bb_attest_req
         return bb_fail(err, BB_MALFORMED_EVIDENCE, "request", "at most 262144 bytes", NULL,
                        "the request is too large");
     BB_TRY(parse_body(body, &request, err));
-    /* What is decoded twice (report, then its chain, then the chain's certificates) shrinks each
-     * time by a quarter: 3/4 + 9/16 + 27/64 < 2. */
+    /* What is decoded twice (report, then its chain or endorsements, then the chain's certificates)
+     * shrinks each time by a quarter: 3/4 + 9/16 + 27/64 < 2. */
     size_t cap = 2 * body.len + 16;
     q.memory = malloc(cap);
     struct bb_writer w = bb_writer(q.memory, cap);

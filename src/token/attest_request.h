@@ -47,6 +47,8 @@ struct bb_attest_request {
     struct bb_span chain;                      /* VcekCertChain: PEM; empty if none was sent */
     struct bb_span certs[BB_ATTEST_CERTS_MAX]; /* its certificates, DER */
     size_t n_certs;
+    struct bb_span
+        endorsements; /* Endorsements, decoded: JSON of the service's authors; empty: none */
     struct bb_attest_data runtime, init;
     char *nonce; /* a number as its decimal text; NULL: none */
     uint8_t *memory;

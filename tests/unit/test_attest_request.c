@@ -105,6 +105,12 @@ static const struct {
      BB_MALFORMED_EVIDENCE},
     {"{\"report\":\"eyJTbnBSZXBvcnQiOiJBQUFBIiwiVmNla0NlcnRDaGFpbiI6NX0\"}", "VcekCertChain",
      BB_MALFORMED_EVIDENCE},
+    /* {"SnpReport":"AAAA","Endorsements":""}, then 5 and "+/" in its place */
+    {"{\"report\":\"eyJTbnBSZXBvcnQiOiJBQUFBIiwiRW5kb3JzZW1lbnRzIjoiIn0\"}", NULL, BB_OK},
+    {"{\"report\":\"eyJTbnBSZXBvcnQiOiJBQUFBIiwiRW5kb3JzZW1lbnRzIjo1fQ\"}", "Endorsements",
+     BB_MALFORMED_EVIDENCE},
+    {"{\"report\":\"eyJTbnBSZXBvcnQiOiJBQUFBIiwiRW5kb3JzZW1lbnRzIjoiKy8ifQ\"}", "Endorsements",
+     BB_MALFORMED_EVIDENCE},
     {"{" REPORT ",\"runtimeData\":\"e30\"}", "runtimeData", BB_MALFORMED_EVIDENCE},
     {"{" REPORT ",\"runtimeData\":{\"data\":5,\"dataType\":\"JSON\"}}", "runtimeData.data",
      BB_MALFORMED_EVIDENCE},
@@ -145,6 +151,19 @@ static void test_what_is_a_request(void **state) {
             assert_null(q.memory);
         bb_attest_request_done(&q);
     }
+}
+
+static void test_endorsements_are_kept(void **state) {
+    (void)state;
+    struct bb_attest_request q = {0};
+    /* {"SnpReport":"AAAA","Endorsements":"e30="} */
+    assert_int_equal(
+        parse("{\"report\":\"eyJTbnBSZXBvcnQiOiJBQUFBIiwiRW5kb3JzZW1lbnRzIjoiZTMwPSJ9\"}", &q,
+              NULL),
+        BB_OK);
+    assert_true(bb_span_equal(q.endorsements, BB_SPAN_LIT("{}")));
+    assert_int_equal(q.report.len, 3);
+    bb_attest_request_done(&q);
 }
 
 static const struct {
@@ -293,10 +312,15 @@ static void test_chains(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_is_a_request), cmocka_unit_test(test_nonces),
-        cmocka_unit_test(test_a_long_nonce),      cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_real_request),      cmocka_unit_test(test_chains),
-        cmocka_unit_test(test_tokens_of_answers), cmocka_unit_test(test_a_token_too_large),
+        cmocka_unit_test(test_what_is_a_request),
+        cmocka_unit_test(test_endorsements_are_kept),
+        cmocka_unit_test(test_nonces),
+        cmocka_unit_test(test_a_long_nonce),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_real_request),
+        cmocka_unit_test(test_chains),
+        cmocka_unit_test(test_tokens_of_answers),
+        cmocka_unit_test(test_a_token_too_large),
     };
     return cmocka_run_group_tests_name("attest request", tests, NULL, NULL);
 }
