@@ -175,7 +175,7 @@ static enum MHD_Result send_answer(struct MHD_Connection *c, const struct reques
                                    struct bb_http_answer *a) {
     static char none[] = "{\"error\":{\"code\":\"ServiceUnavailable\",\"message\":\"InternalError: "
                          "no memory\"}}";
-    bool good = a->body != NULL, last = r->two_lengths || atomic_load(&r->server->draining);
+    bool good = a->body != NULL;
     struct MHD_Response *response =
         good ? MHD_create_response_from_buffer(a->len, a->body, MHD_RESPMEM_MUST_FREE)
              : MHD_create_response_from_buffer(sizeof none - 1, none, MHD_RESPMEM_PERSISTENT);
