@@ -19,7 +19,7 @@ LIBRARIES = {
     r"cbor": ["codec/cbor"],
     r"curl/": ["service/fetch/transfer.c"],
     r"event2/": ["service/"],
-    r"microhttpd\.h": ["service/verifier/http.c"],
+    r"microhttpd\.h": ["service/verifier/framing", "service/verifier/http.c"],
 }
 
 
