@@ -11,6 +11,12 @@ static enum bb_status malformed(struct bb_error *err, const char *field, const c
 enum { HEADER, PAYLOAD, SIGNATURE, N_PARTS };
 static const char *const part_names[N_PARTS] = {"header", "payload", "signature"};
 
+/* The next dot, or the end. */
+static size_t dot_from(struct bb_span text, size_t start) {
+    const uint8_t *dot = start == text.len ? NULL : memchr(text.ptr + start, '.', text.len - start);
+    return dot == NULL ? text.len : (size_t)(dot - text.ptr);
+}
+
 /* Exactly three parts, none of them empty: an unsecured token (RFC 7519 6) ends in a dot, and is
  * whole but for what makes it anybody's word. */
 static enum bb_status split(struct bb_span text, struct bb_span parts[N_PARTS],
@@ -18,13 +24,11 @@ static enum bb_status split(struct bb_span text, struct bb_span parts[N_PARTS],
     size_t part = 0, start = 0;
     if (text.len > BB_JWS_MAX)
         return malformed(err, "token", "the token is too large");
-    for (size_t i = 0; i <= text.len; i++) {
-        if (i < text.len && text.ptr[i] != '.')
-            continue;
+    for (size_t end = 0; start <= text.len; start = end + 1) {
         if (part == N_PARTS)
             return malformed(err, "token", "the token has more than three parts");
-        parts[part++] = bb_span(text.ptr + start, i - start);
-        start = i + 1;
+        end = dot_from(text, start);
+        parts[part++] = bb_span(text.ptr + start, end - start);
     }
     if (part < N_PARTS)
         return malformed(err, "token", "the token has less than three parts");
