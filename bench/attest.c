@@ -111,7 +111,8 @@ int main(int argc, char **argv) {
              must(bb_cert_verify_p384(vek, report.signed_, report.signature_rs), "signature"));
         for (size_t i = 0; i < N_SIGNERS; i++) {
             struct signer *s = &signers[i];
-            TIME(&s->sign, round, REPEAT, must(bench_bare_sign(s->bare, BB_SPAN_OF(message)), "sign"));
+            TIME(&s->sign, round, REPEAT,
+                 must(bench_bare_sign(s->bare, BB_SPAN_OF(message)), "sign"));
             TIME(&s->answer, round, REPEAT, answer(s, body));
         }
     }

@@ -127,7 +127,8 @@ int main(int argc, char **argv) {
     const double warm = 0.3;
     cpu_set_t set;
     if (argc != 7) {
-        (void)fputs("usage: bench_http_load PORT CORE CONNECTIONS SECONDS BODY-FILE PATH\n", stderr);
+        (void)fputs("usage: bench_http_load PORT CORE CONNECTIONS SECONDS BODY-FILE PATH\n",
+                    stderr);
         return 1;
     }
     int n = atoi(argv[3]), epoll = epoll_create1(EPOLL_CLOEXEC);

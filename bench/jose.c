@@ -82,9 +82,8 @@ static void set_signature(struct bench_bare *b, bool ec, struct bb_span signatur
     int half = (int)(signature.len / 2);
     uint8_t *at = b->signature;
     ECDSA_SIG *sig = ECDSA_SIG_new();
-    must(sig != NULL &&
-             ECDSA_SIG_set0(sig, BN_bin2bn(signature.ptr, half, NULL),
-                            BN_bin2bn(signature.ptr + half, half, NULL)) == 1,
+    must(sig != NULL && ECDSA_SIG_set0(sig, BN_bin2bn(signature.ptr, half, NULL),
+                                       BN_bin2bn(signature.ptr + half, half, NULL)) == 1,
          "signature");
     int len = i2d_ECDSA_SIG(sig, &at);
     must(len > 0, "signature");

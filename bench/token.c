@@ -103,7 +103,8 @@ int main(int argc, char **argv) {
     static const struct {
         enum bb_sig_alg alg;
         enum bb_key_type type;
-    } kinds[] = {{BB_SIG_RS256, BB_KEY_RSA2048}, {BB_SIG_ES256, BB_KEY_P256}, {BB_SIG_ES384, BB_KEY_P384}};
+    } kinds[] = {
+        {BB_SIG_RS256, BB_KEY_RSA2048}, {BB_SIG_ES256, BB_KEY_P256}, {BB_SIG_ES384, BB_KEY_P384}};
     enum { N_KINDS = sizeof kinds / sizeof kinds[0] };
     if (argc > 1)
         repeat = atoi(argv[1]);

@@ -198,6 +198,11 @@ static size_t skip_space(struct bb_span in, size_t at) {
 
 /* The end of the string that begins at `at`, behind its quote. */
 static size_t skip_string(struct bb_span in, size_t at) {
+    struct bb_span rest = bb_span(in.ptr + at + 1, in.len - at - 1);
+    const uint8_t *quote = rest.len == 0 ? NULL : memchr(rest.ptr, '"', rest.len);
+    size_t len = quote == NULL ? 0 : (size_t)(quote - rest.ptr);
+    if (quote != NULL && memchr(rest.ptr, '\\', len) == NULL)
+        return at + len + 2; /* nearly every string, and they are long */
     for (at++; at < in.len && in.ptr[at] != '"'; at++)
         if (in.ptr[at] == '\\')
             at++;
