@@ -1,7 +1,7 @@
 """The benchmarks: every contender beside its baseline in one run, in turns (A B A B ...), medians of
 five rounds. Prints a table and writes build/bench.json. docs/performance.md says what each figure means.
 
-usage: bench/run.py [--rounds N] [verify] [token] [verifier] [cold] [rate] [latency] [idle]"""
+usage: bench/run.py [--rounds N] [verify] [token] [verifier] [cold] [rate] [latency] [modes] [idle]"""
 import contextlib
 import hashlib
 import json
@@ -126,9 +126,9 @@ class Sink:
 class Gateway:
     name = "gateway"
 
-    def __init__(self, world, sink):
+    def __init__(self, world, sink, *options):
         with on_core(SERVER):
-            self.inner = w.Gateway(world, f"unix:{sink.path}")
+            self.inner = w.Gateway(world, f"unix:{sink.path}", *options)
         self.port = self.inner.port
         self.policy = ["--policy", world.policy]
         load(self.port, *self.policy, "--count", 20, "--conns", 1)  # until the attester is ready
@@ -251,14 +251,15 @@ def token():
 
 
 class HttpServer:
-    """A server of POST /attest on the server's core: the service, or the HTTP library alone."""
+    """A server of POST /attest: the verification service, or the HTTP library alone."""
 
-    def __init__(self, name, *command):
+    def __init__(self, name, *command, core=SERVER):
         self.name = name
-        with on_core(SERVER):
+        with on_core(core):
             self.process = subprocess.Popen(list(map(str, command)), stdin=subprocess.PIPE,
                                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         self.port = int(self.process.stdout.readline().rsplit(":", 1)[-1])
+        self.url = f"http://127.0.0.1:{self.port}"
         self.pids = {"server": self.process.pid}
 
     def stop(self):
@@ -523,6 +524,73 @@ def latency():
     return found
 
 
+def reference_values(world):
+    """The simulator's code and host data, so that the service's tokens say compliant."""
+    report = world.folder / "reference.bin"
+    w.blindbox("sim", "report", "--dir", world.sim, "-o", report)
+    raw, path = report.read_bytes(), world.folder / "reference.json"
+    path.write_text(json.dumps({"schema": "blindbox.reference-values/1", "measurements": [raw[0x90:0xC0].hex()],
+                                "host_data": [raw[0xC0:0xE0].hex()]}))
+    return path
+
+
+def mode_policies(world, service):
+    """{mode: policy}; without "report" a token stands alone, so that nothing else may be asked for."""
+    plain = json.loads(world.policy.read_text())
+    by = {"issuer": service.url, "jwks": service.url + "/certs"}
+    alone = {k: plain[k] for k in ("schema", "allow_simulated", "simulated_roots", "measurements") if k in plain}
+    alone |= {"crl": "if-present", "provisional_firmware": True}
+    found = {"local": plain, "passport": {**plain, "verifiers": [{"mode": "passport", **by}]},
+             "passport, token alone": {**alone, "verifiers": [{"mode": "passport", **by}]},
+             "background": {**plain, "verifiers": [{"mode": "background", "url": service.url, **by}]}}
+    for name, policy in found.items():
+        path = world.folder / f"mode-{len(name)}.json"
+        path.write_text(json.dumps(policy))
+        found[name] = path
+    return found
+
+
+def setup_round(gateway, policy):
+    with on_core(CLIENT):
+        done = subprocess.run([BUILD / "bench" / "bench_setup", f"127.0.0.1:{gateway.port}", policy,
+                               str(SAMPLES // rounds)], capture_output=True, text=True, timeout=300,
+                              env={**os.environ, "BLINDBOX_LIBEXEC": str(BUILD / "libexec")})
+    if done.returncode != 0:
+        raise RuntimeError(f"bench_setup: {done.stderr}")
+    return json.loads(done.stdout)
+
+
+def modes():
+    """One new connection at a time, by who checks the report: the client, the gateway's service, its own."""
+    with w.World(latency_ms=LATENCY_MS) as world, contextlib.ExitStack() as stack:
+        sink = Sink(world.folder)
+        stack.callback(sink.stop)
+        service = HttpServer("service", BUILD / "blindbox", "verifier", "--listen", "127.0.0.1:0", "--state-dir",
+                             world.folder / "keys", "--allow-simulated", "--threads", 1, "--reference-values",
+                             reference_values(world), core=CLIENT)
+        stack.callback(service.stop)
+        gateway = Gateway(world, sink, "--verifier", f"{service.url},issuer={service.url}")
+        stack.callback(gateway.stop)
+        policies = mode_policies(world, service)
+        samples = {name: [] for name in ("TLS alone", *policies)}
+        steps = {name: [] for name in policies}
+        for _ in range(rounds):
+            samples["TLS alone"].append(load(gateway.port, *gateway.policy, "--handshake-only", "--conns", 1,
+                                             "--count", SAMPLES // rounds, "--samples")["samples_us"])
+            for name, policy in policies.items():
+                one = setup_round(gateway, policy)
+                samples[name].append(one.pop("samples_us"))
+                steps[name].append({step: statistics.median(values) for step, values in one.items()})
+    found = {name: {"p50": summary([percentile(part, 50) / 1000 for part in parts]),
+                    "p99_ms": percentile([v for part in parts for v in part], 99) / 1000,
+                    "steps": steps.get(name)} for name, parts in samples.items()}
+    for name, one in found.items():
+        base = None if name in ("TLS alone", "local") else ("local", found["local"]["p50"])
+        row(f"new connection, {name}", one["p50"], "ms", base)
+        row(f"  p99 of {SAMPLES // rounds * rounds}", summary([one["p99_ms"]]), "ms")
+    return found
+
+
 def idle_round(server):
     worker = server.pids["worker"]
     before = rss_kib(worker)
@@ -600,7 +668,7 @@ def main():
         at = wanted.index("--rounds")
         rounds = int(wanted[at + 1])
         del wanted[at:at + 2]
-    every = {"verify": verify, "token": token, "verifier": verifier, "cold": cold, "rate": rate, "latency": latency, "idle": idle}
+    every = {"verify": verify, "token": token, "verifier": verifier, "cold": cold, "rate": rate, "latency": latency, "modes": modes, "idle": idle}
     if set(wanted) - set(every) or rounds < 1 or rounds > 100:
         sys.exit(__doc__.rsplit("\n\n", 1)[1])
     if len(CORES) < 2:

@@ -2,21 +2,13 @@
  * one run, in turns: five rounds of each, printed as JSON in microseconds. Arguments: REPORT VEK
  * ASK ARK SECONDS-SINCE-1970 [POLICY]. Without a policy the report's own measurement is the
  * expected one. */
+#include "rounds.h"
+
 #include "appraise/appraise.h"
 #include "crypto/cert.h"
 #include "evidence/snp/chain.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
-
-enum { ROUNDS = 5, REPEAT = 400 };
-
-static double now_us(void) {
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
-}
+enum { REPEAT = 400 };
 
 static struct bb_span read_file(const char *path) {
     static uint8_t pool[5][16384];
@@ -31,20 +23,6 @@ static struct bb_span read_file(const char *path) {
     return bb_span(pool[used++], n);
 }
 
-static void print(const char *name, const double *values, const char *end) {
-    (void)printf("\"%s\": [", name);
-    for (int i = 0; i < ROUNDS; i++)
-        (void)printf("%s%.2f", i == 0 ? "" : ", ", values[i]);
-    (void)printf("]%s", end);
-}
-
-static void must(bool good, const char *what) {
-    if (good)
-        return;
-    (void)fprintf(stderr, "bench_verify: %s\n", what);
-    exit(1);
-}
-
 int main(int argc, char **argv) {
     must(argc == 6 || argc == 7, "usage: bench_verify REPORT VEK ASK ARK SECONDS [POLICY]");
     struct bb_span report = read_file(argv[1]);
@@ -56,7 +34,7 @@ int main(int argc, char **argv) {
     struct bb_snp_report parsed;
     struct bb_expectation none = {0};
     struct bb_result result;
-    double bare[ROUNDS], cached[ROUNDS], cold[ROUNDS];
+    struct bench_times bare = {0}, cached = {0}, whole = {0};
     must(bb_snp_report_parse(report, &parsed, NULL) == BB_OK, "not a report");
     must(bb_snp_certs_new(certs, 3, NULL, 0, &set, NULL) == BB_OK, "certificates");
     must(bb_cert_parse(certs[0], &vek, NULL) == BB_OK, "VEK certificate");
@@ -69,26 +47,19 @@ int main(int argc, char **argv) {
     policy->crl_required = false;
     struct bb_collateral collateral = {certs, 3, NULL, 0};
     for (int round = 0; round < ROUNDS; round++) {
-        double t0 = now_us();
-        for (int i = 0; i < REPEAT; i++)
-            must(bb_cert_verify_p384(vek, parsed.signed_, parsed.signature_rs), "signature");
-        double t1 = now_us();
-        for (int i = 0; i < REPEAT; i++)
-            must(bb_appraise_snp_with(report, set, policy, at, &none, 0, &result) == BB_OK,
-                 bb_status_name(result.status));
-        double t2 = now_us();
-        for (int i = 0; i < REPEAT; i++)
-            must(bb_appraise_snp(report, &collateral, policy, at, &none, 0, &result) == BB_OK,
-                 "appraisal");
-        double t3 = now_us();
-        bare[round] = (t1 - t0) / REPEAT;
-        cached[round] = (t2 - t1) / REPEAT;
-        cold[round] = (t3 - t2) / REPEAT;
+        TIME(&bare, round, REPEAT,
+             must(bb_cert_verify_p384(vek, parsed.signed_, parsed.signature_rs), "signature"));
+        TIME(&cached, round, REPEAT,
+             must(bb_appraise_snp_with(report, set, policy, at, &none, 0, &result) == BB_OK,
+                  bb_status_name(result.status)));
+        TIME(&whole, round, REPEAT,
+             must(bb_appraise_snp(report, &collateral, policy, at, &none, 0, &result) == BB_OK,
+                  "appraisal"));
     }
     (void)printf("{");
-    print("bare_us", bare, ", ");
-    print("cached_us", cached, ", ");
-    print("full_us", cold, "}\n");
+    print_times("bare_us", &bare, ", ");
+    print_times("cached_us", &cached, ", ");
+    print_times("full_us", &whole, "}\n");
     bb_policy_free(policy);
     bb_cert_free(vek);
     bb_snp_certs_free(set);
