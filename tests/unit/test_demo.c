@@ -15,16 +15,57 @@ static struct bb_demo_outcome right(const struct bb_demo_row *row) {
 
 static void test_rows_are_whole_and_agree_with_the_failure_table(void **state) {
     (void)state;
-    assert_true(bb_demo_row_count() == 18);
+    assert_true(bb_demo_row_count() == 28);
     for (size_t i = 0; i < bb_demo_row_count(); i++) {
         const struct bb_demo_row *row = bb_demo_row(i);
         assert_int_not_equal(row->status, BB_OK);
         assert_int_equal(row->exit, bb_status_exit(row->status));
         assert_true(row->name[0] != '\0' && row->title[0] != '\0' && row->field[0] != '\0');
+        /* A chapter's heading names the mode of all its rows. */
+        assert_true(i == 0 ? row->chapter != NULL
+                           : row->chapter != NULL || row->mode == bb_demo_row(i - 1)->mode);
         for (size_t j = 0; j < i; j++)
             assert_string_not_equal(row->name, bb_demo_row(j)->name);
     }
     assert_null(bb_demo_row(bb_demo_row_count()));
+}
+
+/* Of tokens and services: exactly these, in mode passport. */
+static void test_rows_of_tokens(void **state) {
+    static const struct {
+        const char *name;
+        enum bb_status status;
+        int exit;
+        const char *field;
+    } rows[] = {
+        {"uvm", BB_NON_COMPLIANT_UVM, 5, "uvm"},
+        {"tampered-token", BB_TOKEN_SIGNATURE_INVALID, 2, "token-signature"},
+        {"token-key", BB_TOKEN_SIGNATURE_INVALID, 2, "token-signature"},
+        {"alg-none", BB_TOKEN_SIGNATURE_INVALID, 2, "token-signature"},
+        {"wrong-attester", BB_WRONG_ATTESTER, 2, "issuer"},
+        {"expired-token", BB_TOKEN_EXPIRED, 6, "token-time"},
+        {"replayed-token", BB_CHANNEL_BINDING_MISMATCH, 6, "report-data"},
+        {"service-down", BB_VERIFIER_UNAVAILABLE, 8, "status"},
+        {"marked-token", BB_SIMULATED_TEE, 9, "token-type"},
+        {"laundered", BB_SIMULATED_TEE, 9, "root"},
+    };
+    size_t found = 0, of_tokens = 0;
+    (void)state;
+    for (size_t i = 0; i < bb_demo_row_count(); i++) {
+        const struct bb_demo_row *row = bb_demo_row(i);
+        of_tokens += row->how == BB_DEMO_TOKEN ? 1 : 0;
+        for (size_t j = 0; j < sizeof rows / sizeof rows[0]; j++) {
+            if (strcmp(row->name, rows[j].name) != 0)
+                continue;
+            found++;
+            assert_int_equal(row->how, BB_DEMO_TOKEN);
+            assert_int_equal(row->mode, BB_MODE_PASSPORT);
+            assert_int_equal(row->status, rows[j].status);
+            assert_int_equal(row->exit, rows[j].exit);
+            assert_string_equal(row->field, rows[j].field);
+        }
+    }
+    assert_true(found == sizeof rows / sizeof rows[0] && of_tokens == found);
 }
 
 static void test_the_right_answer_matches(void **state) {
@@ -94,6 +135,7 @@ static void test_a_changed_expectation_does_not_match(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows_are_whole_and_agree_with_the_failure_table),
+        cmocka_unit_test(test_rows_of_tokens),
         cmocka_unit_test(test_the_right_answer_matches),
         cmocka_unit_test(test_each_difference_is_told),
         cmocka_unit_test(test_a_changed_expectation_does_not_match),

@@ -1,5 +1,6 @@
 #include "cli/demo/app.h"
 
+#include "cli/demo/http.h"
 #include "cli/demo/line.h"
 #include "cli/demo/stop.h"
 #include "cli/print_result.h"
@@ -10,71 +11,16 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 enum { REQUEST_MAX = 65536, REQUEST_MS = 5000 };
 
-/* ---- reading a request ---- */
-
-/* Where the body begins; 0 while the head is not whole. */
-static size_t body_start(const char *request) {
-    const char *end = strstr(request, "\r\n\r\n");
-    return end == NULL ? 0 : (size_t)(end - request) + 4;
-}
-
-static size_t content_length(const char *request, size_t head) {
-    static const char name[] = "\r\ncontent-length:";
-    for (const char *at = request; at + sizeof name < request + head; at++)
-        if (strncasecmp(at, name, sizeof name - 1) == 0)
-            return (size_t)strtoul(at + sizeof name - 1, NULL, 10);
-    return 0;
-}
-
-/* Head and body into `request`; the body's start to `head`, 0 if it did not come whole. */
-static void read_request(struct bb_demo_peer *app, int fd, char *request, size_t *head) {
-    int64_t deadline = bb_now_ms() + REQUEST_MS;
-    size_t len = 0;
-    *head = 0;
-    while (len < REQUEST_MAX && bb_demo_peer_wait(app, fd, BB_IO_READ, deadline)) {
-        ssize_t n = recv(fd, request + len, REQUEST_MAX - len, 0);
-        if (n <= 0)
-            return;
-        app->app_bytes += (uint64_t)n;
-        len += (size_t)n;
-        request[len] = '\0';
-        size_t start = body_start(request);
-        size_t body = start == 0 ? 0 : content_length(request, start);
-        if (start == 0 || body > len - start)
-            continue;
-        *head = start;
-        return;
-    }
-}
-
-/* ---- answering ---- */
-
-static void send_all(struct bb_demo_peer *app, int fd, const char *text) {
-    int64_t deadline = bb_now_ms() + REQUEST_MS;
-    size_t len = strlen(text), sent = 0;
-    while (sent < len && bb_demo_peer_wait(app, fd, BB_IO_WRITE, deadline)) {
-        ssize_t n = send(fd, text + sent, len - sent, MSG_NOSIGNAL);
-        if (n <= 0)
-            return;
-        sent += (size_t)n;
-    }
-}
-
-static void answer(struct bb_demo_peer *app, int fd, const char *status, json_t *object) {
-    char *body = json_dumps(object, JSON_COMPACT), *text = NULL;
+static void answer(const struct bb_demo_peer *app, int fd, const char *status, json_t *object) {
+    char *body = json_dumps(object, JSON_COMPACT);
     json_decref(object);
-    if (body != NULL && asprintf(&text,
-                                 "HTTP/1.1 %s\r\nContent-Type: application/json\r\n"
-                                 "Content-Length: %zu\r\nConnection: close\r\n\r\n%s\n",
-                                 status, strlen(body) + 1, body) > 0)
-        send_all(app, fd, text);
-    free(text);
+    if (body != NULL)
+        bb_demo_http_answer(app, fd, status, body);
     free(body);
 }
 
@@ -93,11 +39,12 @@ static json_t *generate(const char *body) {
 
 static void serve(struct bb_demo_peer *app, int fd) {
     static const char post[] = "POST /generate ";
-    char *request = malloc(REQUEST_MAX + 1);
-    size_t head = 0;
+    char *request = malloc(REQUEST_MAX);
+    size_t got = 0;
     if (request == NULL)
         return;
-    read_request(app, fd, request, &head);
+    size_t head = bb_demo_http_read(app, fd, request, REQUEST_MAX, &got);
+    app->app_bytes += got;
     bool asked = head != 0 && strncmp(request, post, sizeof post - 1) == 0;
     json_t *made = asked ? generate(request + head) : NULL;
     if (made != NULL)

@@ -1,38 +1,20 @@
 #include "cli/demo/gateway.h"
 
 #include "cli/demo/keys.h"
-#include "cli/demo/stop.h"
-#include "service/clock.h"
+#include "cli/demo/listening.h"
+#include "cli/demo/policies.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define OUT "run-gateway.out"
 #define LOG "run-gateway.log"
-enum { START_MS = 10000, LOG_MAX = 16384 };
+enum { LOG_MAX = 16384 };
 
-/* The line that tells its address, once it is whole. */
-static bool read_address(const struct bb_demo_place *place, char *out, size_t cap) {
-    static const char head[] = "listening on ";
-    char text[256];
-    bb_demo_place_read(place, OUT, text, sizeof text);
-    char *end = strchr(text, '\n');
-    if (end == NULL || strncmp(text, head, sizeof head - 1) != 0)
-        return false;
-    *end = '\0';
-    bb_copy_text(out, cap, text + sizeof head - 1);
-    return true;
-}
-
-static enum bb_status died(const struct bb_demo_place *place, struct bb_error *err) {
-    char log[BB_TEXT_MAX / 2];
-    bb_demo_place_read(place, LOG, log, sizeof log);
-    return bb_fail(err, BB_INTERNAL, "demo", NULL, NULL, "the gateway did not start: %s", log);
-}
-
-enum bb_status bb_demo_gateway_start(const struct bb_demo_place *place, const char *upstream,
-                                     const char *defect, struct bb_demo_gateway *out,
-                                     struct bb_error *err) {
-    char sim[BB_DEMO_PATH_MAX];
+enum bb_status bb_demo_gateway_start(const struct bb_demo_place *place,
+                                     const struct bb_demo_gateway_options *options,
+                                     struct bb_demo_gateway *out, struct bb_error *err) {
+    char sim[BB_DEMO_PATH_MAX], verifier[256];
     const char *args[] = {"gateway",
                           "--attester",
                           "sim",
@@ -41,24 +23,18 @@ enum bb_status bb_demo_gateway_start(const struct bb_demo_place *place, const ch
                           "--listen",
                           "127.0.0.1:0",
                           "--upstream",
-                          upstream,
-                          defect == NULL ? NULL : "--sim-defect",
-                          defect,
+                          options->upstream,
+                          "--verifier",
+                          verifier,
+                          options->defect == NULL ? NULL : "--sim-defect",
+                          options->defect,
                           NULL};
-    int64_t deadline = bb_now_ms() + START_MS;
-    int code = 0;
+    const struct bb_demo_listening what = {
+        .program = "blindbox-net", .args = args, .out = OUT, .log = LOG};
+    (void)snprintf(verifier, sizeof verifier, "http://%s,issuer=%s", options->service,
+                   BB_DEMO_ISSUER);
     *out = (struct bb_demo_gateway){.place = place};
-    BB_TRY(bb_demo_place_write(place, OUT, bb_span(NULL, 0), err)); /* not the last one's line */
-    BB_TRY(bb_demo_spawn(place, "blindbox-net", args, OUT, LOG, &out->child, err));
-    while (!read_address(place, out->address, sizeof out->address)) {
-        if (bb_demo_ended(&out->child, &code))
-            return died(place, err);
-        if (!bb_demo_wait(deadline)) {
-            bb_demo_gateway_stop(out);
-            return bb_demo_gave_up("starting a gateway", err);
-        }
-    }
-    return BB_OK;
+    return bb_demo_listening(place, &what, &out->child, out->address, sizeof out->address, err);
 }
 
 /* The number after `key` in a line of the log; false if it is not there. */

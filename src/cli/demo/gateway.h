@@ -17,9 +17,14 @@ struct bb_demo_gateway_log {
     uint64_t report_us; /* what the last signature took; 0: none */
 };
 
-/* `defect`: of its simulated TEE; NULL: honest. `upstream` as its option wants it. */
+struct bb_demo_gateway_options {
+    const char *upstream; /* as its option wants it */
+    const char *service;  /* address of the verification service for clients that want a token */
+    const char *defect;   /* of its simulated TEE; NULL: honest */
+};
+
 BB_MUST_USE enum bb_status bb_demo_gateway_start(const struct bb_demo_place *place,
-                                                 const char *upstream, const char *defect,
+                                                 const struct bb_demo_gateway_options *options,
                                                  struct bb_demo_gateway *out, struct bb_error *err);
 /* Reads the log so far. After bb_demo_gateway_stop() it is whole. */
 void bb_demo_gateway_read_log(const struct bb_demo_gateway *gateway,

@@ -2,17 +2,17 @@
 
 #include "cli/demo/program.h"
 #include "cli/demo/stop.h"
+#include "evidence/snp/report.h"
 #include "service/clock.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 /* A machine that has nothing else to do makes a key in about a second; a loaded one in many. */
-enum { KEYS_MS = 180000, PEM_MAX = 8192, POLICY_MAX = 16384, PROGRESS_WIDTH = 64 };
+enum { KEYS_MS = 180000, PEM_MAX = 8192, PROGRESS_WIDTH = 64 };
 
 #define FIVE_A "5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a5a"
 const char bb_demo_report_data[] = FIVE_A FIVE_A FIVE_A FIVE_A;
@@ -99,7 +99,7 @@ enum bb_status bb_demo_keys(const struct bb_demo_place *place, struct bb_error *
                                 "--dir",
                                 bb_demo_path(place, BB_DEMO_SIM, dir),
                                 "--policy-out",
-                                bb_demo_path(place, BB_DEMO_POLICY_FILE, policy),
+                                bb_demo_path(place, BB_DEMO_SIM_POLICY, policy),
                                 NULL};
     const char *const honest[] = {"sim",
                                   "report",
@@ -131,24 +131,4 @@ enum bb_status bb_demo_keys(const struct bb_demo_place *place, struct bb_error *
     BB_TRY(sim(place, init, err));
     BB_TRY(sim(place, honest, err));
     return sim(place, other, err);
-}
-
-enum bb_status bb_demo_policy(const struct bb_demo_place *place, const char *without,
-                              struct bb_policy **out, struct bb_error *err) {
-    char text[POLICY_MAX];
-    bb_demo_place_read(place, BB_DEMO_POLICY_FILE, text, sizeof text);
-    json_t *object = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
-    if (without != NULL && json_object_del(object, without) != 0) {
-        json_decref(object);
-        return bb_fail(err, BB_INTERNAL, "demo", without, NULL, "the policy has no key %s",
-                       without);
-    }
-    char *changed = json_dumps(object, JSON_COMPACT);
-    json_decref(object);
-    if (changed == NULL)
-        return bb_fail_internal(err, "reading the policy");
-    enum bb_status status =
-        bb_policy_parse(bb_span_str(without == NULL ? text : changed), out, err);
-    free(changed);
-    return status;
 }

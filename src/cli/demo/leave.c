@@ -1,8 +1,10 @@
 #include "cli/demo/leave.h"
 
 #include "cli/demo/keys.h"
+#include "cli/demo/policies.h"
 #include "cli/demo/program.h"
 #include "cli/demo/user.h"
+#include "cli/demo/verifier.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -13,9 +15,15 @@ enum { README_MAX = 16384 };
 static const char what[] =
     "BlindBox demo: a simulated TEE to play with\n"
     "\n"
-    "  " BB_DEMO_SIM "/         its keys and configuration; they prove nothing about hardware\n"
-    "  " BB_DEMO_POLICY_FILE "  the policy that accepts it, and nothing else\n"
-    "  " BB_DEMO_REPORT "   a report that it signed; " BB_DEMO_CERTS "/ has the certificates\n"
+    "  " BB_DEMO_SIM "/            its keys and configuration; they prove nothing about hardware\n"
+    "  " BB_DEMO_STATE "/       the verification service's signing keys; " BB_DEMO_KEY_SET
+    " has their\n"
+    "                  public halves, " BB_DEMO_REFERENCE " the code that it knows\n"
+    "  " BB_DEMO_POLICY_FILE
+    "     the policy that accepts all that, and nothing else: a token of that\n"
+    "                  service, which the gateway brings (passport)\n"
+    "  " BB_DEMO_REPORT "      a report that the TEE signed; " BB_DEMO_CERTS
+    "/ has the certificates\n"
     "\n"
     "In this folder, each in a terminal of its own:\n"
     "\n";
@@ -27,20 +35,31 @@ static const char what[] =
     "  # 1 the application\n"                                                                      \
     "  %3$s demo --app unix:app.sock\n"                                                            \
     "\n"                                                                                           \
-    "  # 2 the gateway in front of it\n"                                                           \
+    "  # 2 the verification service\n"                                                             \
+    "  %3$s verifier --listen 127.0.0.1:8440 --issuer " BB_DEMO_ISSUER " \\\n"                     \
+    "      --state-dir " BB_DEMO_STATE " --reference-values " BB_DEMO_REFERENCE                    \
+    " --allow-simulated\n"                                                                         \
+    "\n"                                                                                           \
+    "  # 3 the gateway in front of the application\n"                                              \
     "  %3$s gateway --attester sim --sim-dir sim \\\n"                                             \
+    "      --verifier http://127.0.0.1:8440,issuer=" BB_DEMO_ISSUER " \\\n"                        \
     "      --listen 127.0.0.1:8443 --upstream unix:app.sock\n"                                     \
     "\n"                                                                                           \
-    "  # 3 the user: attest only, then a query with curl\n"                                        \
-    "  %3$s attest 127.0.0.1:8443 --policy policy.json\n"                                          \
-    "  %3$s exec --to 127.0.0.1:8443 --policy policy.json -- \\\n"                                 \
+    "  # 4 the user: attest only, then a query with curl\n"                                        \
+    "  %3$s attest 127.0.0.1:8443 --policy " BB_DEMO_POLICY_FILE "\n"                              \
+    "  %3$s exec --to 127.0.0.1:8443 --policy " BB_DEMO_POLICY_FILE " -- \\\n"                     \
     "      curl -sS http://app/generate -d '" BB_DEMO_QUERY "'\n"                                  \
     "\n"                                                                                           \
+    "  # the token: what the service says of this connection, and how it is judged\n"              \
+    "  %3$s attest 127.0.0.1:8443 --policy " BB_DEMO_POLICY_FILE " --json\n"                       \
+    "\n"                                                                                           \
     "  # without a network: the report in the file\n"                                              \
-    "  %3$s evidence verify report.bin --certs certs --policy policy.json\n"                       \
+    "  %3$s evidence verify " BB_DEMO_REPORT " --certs " BB_DEMO_CERTS                             \
+    " --policy " BB_DEMO_POLICY_FILE "\n"                                                          \
     "\n"                                                                                           \
     "Now break it: end the gateway with Ctrl-C, start it again with --sim-defect debug, and\n"     \
-    "attest once more. This lists every defect and the class that refuses it:\n"                   \
+    "attest once more; or start the service without --reference-values, so that it knows no\n"     \
+    "code. This lists every defect and the class that refuses it:\n"                               \
     "\n"                                                                                           \
     "  %3$s sim show --dir sim\n"
 

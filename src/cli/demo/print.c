@@ -1,5 +1,7 @@
 #include "cli/demo/print.h"
 
+#include "cli/demo/policies.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,29 +52,54 @@ static void print_end(const char *text, int room, int64_t ns) {
 
 /* ---- the eight steps ---- */
 
+/* Below the one that asks it. */
+static void print_service(const struct bb_demo_world *world) {
+    const char *address = world->verifier.address;
+    if (world->mode == BB_MODE_PASSPORT)
+        (void)printf("                                | report, token\n"
+                     "                              verification service %s\n",
+                     address);
+    else if (world->mode == BB_MODE_BACKGROUND)
+        (void)printf("   | report, token\n"
+                     "  verification service %s\n",
+                     address);
+    (void)putchar('\n');
+}
+
 void bb_demo_print_head(const struct bb_demo_walk *walk, const struct bb_demo_world *world) {
     struct paint p = paint();
     (void)printf("%sBlindBox: what happens before your first byte is sent%s\n\n", p.strong, p.off);
     (void)printf("  you  --- attested TLS --->  gateway in the VM  --->  application\n");
-    (void)printf("                              %-17s        %s\n\n", walk->gateway,
+    (void)printf("                              %-17s        %s\n", walk->gateway,
                  world->app.peer.address);
+    print_service(world);
     (void)printf("  %sThe TEE is SIMULATED%s: formats, signatures and checks are the real ones,\n"
                  "  the hardware is not. What follows proves nothing about any hardware.\n\n",
                  p.strong, p.off);
 }
 
 /* A text of several lines stands in a column of its own. */
-static void print_fact(const struct paint *p, const struct bb_demo_fact *fact) {
-    enum { COLUMN = INDENT + 2 + NAME_WIDTH };
+static void print_fact(const struct paint *p, const struct bb_demo_fact *fact, int name_width) {
+    const int column = INDENT + 2 + name_width;
     char line[sizeof fact->text];
     const char *rest = fact->text;
-    (void)printf("%*s%s%-*s%s", INDENT + 2, "", p->dim, NAME_WIDTH, fact->name, p->off);
+    (void)printf("%*s%s%-*s%s", INDENT + 2, "", p->dim, name_width, fact->name, p->off);
     for (size_t len = 0; len = strcspn(rest, "\n"), rest[len] != '\0'; rest += len + 1) {
         (void)snprintf(line, sizeof line, "%.*s", (int)len, rest);
-        print_end(line, width() - COLUMN, -1);
-        (void)printf("%*s", COLUMN, "");
+        print_end(line, width() - column, -1);
+        (void)printf("%*s", column, "");
     }
-    print_end(rest, width() - COLUMN, fact->ns);
+    print_end(rest, width() - column, fact->ns);
+}
+
+/* The names of a step's values, and a gap. */
+static int name_width(const struct bb_demo_step *step) {
+    int width = NAME_WIDTH;
+    for (size_t i = 0; i < step->n; i++) {
+        int len = (int)strlen(step->fact[i].name) + 1;
+        width = step->fact[i].text[0] != '\0' && len > width ? len : width;
+    }
+    return width;
 }
 
 static void print_step(const struct paint *p, size_t number, const struct bb_demo_step *step) {
@@ -80,7 +107,7 @@ static void print_step(const struct paint *p, size_t number, const struct bb_dem
     print_end(step->text, width() - INDENT - TITLE_WIDTH, step->ns);
     for (size_t i = 0; i < step->n; i++)
         if (step->fact[i].text[0] != '\0')
-            print_fact(p, &step->fact[i]);
+            print_fact(p, &step->fact[i], name_width(step));
 }
 
 void bb_demo_print_steps(const struct bb_demo_steps *steps) {
@@ -135,8 +162,11 @@ static void print_check(const struct bb_demo_outcome *got, int room) {
         (void)printf("\n%*s", MARK_WIDTH, "");
         room = width() - MARK_WIDTH;
     }
-    share(expected, found, room - (int)strlen(got->field) - (int)strlen(":  / "));
-    (void)printf("%s: %s / %s\n", got->field, expected, found);
+    /* Of a signature nothing can be expected but that it is good. */
+    const char *between = expected[0] != '\0' && found[0] != '\0' ? " / " : "";
+    share(expected, found,
+          room - (int)strlen(got->field) - (int)strlen(": ") - (int)strlen(between));
+    (void)printf("%s: %s%s%s\n", got->field, expected, between, found);
 }
 
 /* Exactly, whatever the width: indented where that fits. */
@@ -151,7 +181,8 @@ void bb_demo_print_refusal(const struct bb_demo_row *row, const struct bb_demo_o
     struct paint p = paint();
     char class[64];
     if (row->chapter != NULL)
-        (void)printf("\n%s%s%s\n", p.strong, row->chapter, p.off);
+        (void)printf("\n%s%s%s %s(mode %s)%s\n", p.strong, row->chapter, p.off, p.dim,
+                     bb_demo_mode_name(row->mode), p.off);
     (void)snprintf(class, sizeof class, "%s %d",
                    got->status == BB_OK ? "ACCEPTED" : bb_status_name(got->status), got->exit);
     (void)printf("%s%-*s%s%-*s%-*s", why == NULL ? p.good : p.bad, MARK_WIDTH,

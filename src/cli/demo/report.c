@@ -1,5 +1,7 @@
 #include "cli/demo/report.h"
 
+#include "cli/demo/policies.h"
+
 #define SCHEMA "blindbox.demo/1"
 
 static json_t *microseconds(int64_t ns) {
@@ -38,16 +40,18 @@ json_t *bb_demo_refusal_json(const struct bb_demo_row *row, const struct bb_demo
                              const char *why) {
     char text[BB_TEXT_MAX];
     bb_demo_expected_text(row, text, sizeof text);
-    return json_pack("{s:s, s:s, s:o, s:o, s:{s:s, s:s}, s:b, s:s?}", "name", row->name, "title",
-                     row->title, "expected", answer(row->status, row->exit, row->field, text, 0),
-                     "got", answer(got->status, got->exit, got->field, got->text, got->app_bytes),
-                     "check", "expected", got->expected, "found", got->found, "ok", why == NULL,
-                     "why", why);
+    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:{s:s, s:s}, s:b, s:s?}", "name", row->name,
+                     "title", row->title, "mode", bb_demo_mode_name(row->mode), "expected",
+                     answer(row->status, row->exit, row->field, text, 0), "got",
+                     answer(got->status, got->exit, got->field, got->text, got->app_bytes), "check",
+                     "expected", got->expected, "found", got->found, "ok", why == NULL, "why", why);
 }
 
-json_t *bb_demo_report_json(json_t *steps, json_t *refusals, bool ok, const struct bb_error *err) {
-    json_t *o = json_pack("{s:s, s:b, s:o, s:o, s:b}", "schema", SCHEMA, "simulated", true, "steps",
-                          steps, "refusals", refusals, "ok", ok);
+json_t *bb_demo_report_json(enum bb_verifier_mode mode, json_t *steps, json_t *refusals, bool ok,
+                            const struct bb_error *err) {
+    json_t *o =
+        json_pack("{s:s, s:b, s:s, s:o, s:o, s:b}", "schema", SCHEMA, "simulated", true, "mode",
+                  bb_demo_mode_name(mode), "steps", steps, "refusals", refusals, "ok", ok);
     if (err->status != BB_OK)
         (void)json_object_set_new(o, "error",
                                   json_pack("{s:s, s:s, s:s}", "class", bb_status_name(err->status),

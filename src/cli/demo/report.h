@@ -12,6 +12,7 @@ json_t *bb_demo_refusal_json(const struct bb_demo_row *row, const struct bb_demo
                              const char *why);
 /* The whole; takes `steps` and `refusals`. `err`: what the demo failed with, status BB_OK: nothing.
  */
-json_t *bb_demo_report_json(json_t *steps, json_t *refusals, bool ok, const struct bb_error *err);
+json_t *bb_demo_report_json(enum bb_verifier_mode mode, json_t *steps, json_t *refusals, bool ok,
+                            const struct bb_error *err);
 
 #endif

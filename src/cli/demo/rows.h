@@ -3,7 +3,7 @@
 #ifndef BB_CLI_DEMO_ROWS_H
 #define BB_CLI_DEMO_ROWS_H
 
-#include "base/error.h"
+#include "appraise/policy.h"
 
 /* How a row's trouble is made. */
 enum bb_demo_how {
@@ -13,14 +13,16 @@ enum bb_demo_how {
     BB_DEMO_REPLAY, /* a gateway that shows the evidence of another connection */
     BB_DEMO_RELAY,  /* a man in the middle who holds the gateway's TLS key */
     BB_DEMO_TLS,    /* a TLS server that selects the protocol `argument`; NULL: none */
+    BB_DEMO_TOKEN,  /* a verification service whose token is not good, as `argument` names it */
 };
 
 struct bb_demo_row {
-    const char *chapter; /* a heading before this row; NULL: the same as before */
+    const char *chapter; /* a heading before this row; NULL: the same as before. One mode each */
     const char *name;    /* "debug" */
     const char *title;   /* what is wrong, for people */
     enum bb_demo_how how;
     const char *argument;
+    enum bb_verifier_mode mode; /* of the client */
     /* What must refuse: class, exit code, and the check or field. */
     enum bb_status status;
     int exit;

@@ -3,9 +3,9 @@
 #include "appraise/rules_snp.h"
 #include "base/hex.h"
 #include "cli/demo/gateway.h"
-#include "cli/demo/keys.h"
+#include "cli/demo/policies.h"
 #include "cli/demo/stages.h"
-#include "cli/demo/user.h"
+#include "cli/demo/token_steps.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -67,7 +67,7 @@ static void signing(struct walk *w, struct bb_demo_step *step) {
 static enum bb_status checking(struct walk *w, struct bb_demo_step *step, struct bb_error *err) {
     title(step, "the report is checked", bb_session_times(w->user.session)->verdict * 1000);
     (void)snprintf(step->text, sizeof step->text, "by the client itself (mode local)");
-    return bb_demo_stages(w->user.session, w->world->policy, step, err);
+    return bb_demo_stages(w->user.session, w->world->policy[BB_MODE_LOCAL], step, err);
 }
 
 static void token(struct bb_demo_step *step, const char *what, const char *text) {
@@ -75,7 +75,7 @@ static void token(struct bb_demo_step *step, const char *what, const char *text)
     bb_copy_text(step->text, sizeof step->text, text);
 }
 
-/* Step 7: the rows of the policy that were asked for. */
+/* Step 7 without a service: the rows of the policy that were asked for. */
 static void claims(struct walk *w, struct bb_demo_step *step) {
     const struct bb_snp_report *r = &w->report;
     char tcb[BB_VALUE_MAX];
@@ -124,6 +124,15 @@ static enum bb_status query(struct walk *w, struct bb_demo_step *step,
                    "the application did not get exactly what the user sent");
 }
 
+/* Steps 4 to 7 without a service. */
+static enum bb_status local(struct walk *w, struct bb_error *err) {
+    BB_TRY(checking(w, &w->step[3], err));
+    token(&w->step[4], "the service signs a token", "not used in mode local");
+    token(&w->step[5], "the token is checked", "not used in mode local");
+    claims(w, &w->step[6]);
+    return BB_OK;
+}
+
 static enum bb_status tell(struct walk *w, const struct bb_demo_counts *before,
                            struct bb_error *err) {
     const struct bb_client_bound *b = bb_session_bound(w->user.session);
@@ -131,10 +140,9 @@ static enum bb_status tell(struct walk *w, const struct bb_demo_counts *before,
     connection(w, &w->step[0]);
     request(w, &w->step[1]);
     signing(w, &w->step[2]);
-    BB_TRY(checking(w, &w->step[3], err));
-    token(&w->step[4], "a service signs a token", "not used in mode local");
-    token(&w->step[5], "the token is checked", "not used in mode local");
-    claims(w, &w->step[6]);
+    BB_TRY(w->world->mode == BB_MODE_LOCAL
+               ? local(w, err)
+               : bb_demo_token_steps(w->world, w->user.session, w->step, err));
     return query(w, &w->step[7], before, err);
 }
 
@@ -153,7 +161,8 @@ static enum bb_status walk(struct walk *w, struct bb_demo_outcome *outcome, stru
     struct bb_demo_counts before;
     BB_TRY(warm_up(w, err));
     BB_TRY(bb_demo_app_counts(&w->world->app, &before, err));
-    BB_TRY(bb_demo_user_query(&w->user, w->gateway->address, w->world->policy, err));
+    BB_TRY(bb_demo_user_query(&w->user, w->gateway->address, w->world->policy[w->world->mode],
+                              &w->world->net, err));
     bb_demo_user_outcome(&w->user, outcome);
     if (outcome->status != BB_OK)
         return bb_fail(err, outcome->status, outcome->field, outcome->expected, outcome->found,
@@ -169,7 +178,9 @@ enum bb_status bb_demo_walk(struct bb_demo_world *world, struct bb_demo_walk *ou
     struct bb_demo_gateway gateway;
     struct walk w = {.world = world, .gateway = &gateway, .step = out->steps.step};
     *out = (struct bb_demo_walk){.gateway = ""};
-    BB_TRY(bb_demo_gateway_start(&world->place, world->upstream, NULL, &gateway, err));
+    const struct bb_demo_gateway_options options = {.upstream = world->upstream,
+                                                    .service = world->verifier.address};
+    BB_TRY(bb_demo_gateway_start(&world->place, &options, &gateway, err));
     bb_copy_text(out->gateway, sizeof out->gateway, gateway.address);
     enum bb_status status = walk(&w, &out->outcome, err);
     bb_demo_user_done(&w.user);

@@ -98,12 +98,17 @@ static enum bb_status query(struct bb_demo_user *u, struct bb_error *err) {
 }
 
 enum bb_status bb_demo_user_query(struct bb_demo_user *user, const char *address,
-                                  const struct bb_policy *policy, struct bb_error *err) {
+                                  const struct bb_policy *policy, const struct bb_demo_net *net,
+                                  struct bb_error *err) {
     *user = (struct bb_demo_user){0};
     BB_TRY(bb_target_resolve(address, &user->target, err));
     BB_TRY(bb_tls_client_new(&user->tls, err));
-    struct bb_session_options options = {
-        .target = &user->target, .tls = user->tls, .policy = policy, .wait_ms = WAIT_MS};
+    struct bb_session_options options = {.target = &user->target,
+                                         .tls = user->tls,
+                                         .policy = policy,
+                                         .wait_ms = WAIT_MS,
+                                         .fetcher = net->fetcher,
+                                         .keysets = net->keysets};
     BB_TRY(bb_session_new(&options, &user->session, err));
     BB_TRY(run(user->session, &user->open, err));
     return user->open ? query(user, err) : BB_OK;

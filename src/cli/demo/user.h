@@ -9,6 +9,12 @@
 #define BB_DEMO_QUERY "{\"input_text\": \"def print_hello_world():\"}"
 #define BB_DEMO_ANSWER_MAX 4096
 
+/* What connections share that ask the network; zeroed: each makes its own. */
+struct bb_demo_net {
+    struct bb_fetcher *fetcher;
+    struct bb_keysets *keysets;
+};
+
 struct bb_demo_user {
     struct bb_tls_context *tls;
     struct bb_target target;
@@ -22,7 +28,8 @@ struct bb_demo_user {
 /* Connects, attests, and on acceptance posts BB_DEMO_QUERY to /generate. BB_OK also if the client
  * refused: ask the session. Free with bb_demo_user_done() in any case. */
 BB_MUST_USE enum bb_status bb_demo_user_query(struct bb_demo_user *user, const char *address,
-                                              const struct bb_policy *policy, struct bb_error *err);
+                                              const struct bb_policy *policy,
+                                              const struct bb_demo_net *net, struct bb_error *err);
 void bb_demo_user_done(struct bb_demo_user *user);
 
 /* What the user met, without the counts. */

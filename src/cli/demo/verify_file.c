@@ -1,6 +1,7 @@
 #include "cli/demo/verify_file.h"
 
 #include "cli/demo/keys.h"
+#include "cli/demo/policies.h"
 #include "cli/demo/program.h"
 
 #include <jansson.h>
