@@ -364,7 +364,7 @@ MUTANTS = [
     ("breaker-in-a-row", "service/breaker.c", "*b = (struct bb_breaker){0};", "(void)b;", [WAY]),
     ("verifier-order", "service/session.c", "if (s->error.status == BB_VERIFIER_UNAVAILABLE &&",
      "if (s->error.status != BB_OK &&", [BACKGROUND]),
-    ("service-refusal", "service/verify_step.c", "if (may_pass(a->http))", "if (true)", [BACKGROUND]),
+    ("service-refusal", "service/verify_step.c", "if (bb_answer_may_pass(a->http))", "if (true)", [BACKGROUND]),
     ("passport-few", "service/gateway/passport.c", "issuer->under_way < places(issuer, BB_PASSPORT_REQUESTS)", "true",
      [PASSPORT]),
     ("passport-token-text", "service/gateway/passport.c", "} else if (!may_be_sent(f->token)) {", "} else if (false) {",

@@ -1,8 +1,9 @@
 #include "service/verify_step.h"
 
 #include "base/hex.h"
-#include "codec/json.h"
+#include "codec/jws.h"
 #include "crypto/digest.h"
+#include "service/attest_answer.h"
 #include "service/clock.h"
 #include "token/attest_request.h"
 
@@ -75,38 +76,17 @@ static enum bb_status begin_post(struct bb_verify_step *s, struct bb_error *err)
     return status;
 }
 
-/* What the service says of its refusal: {"error": {"code": ..., "message": ...}}. Untrusted text. */
-static void describe(struct bb_span body, char *out, size_t cap) {
-    static const char *const members[] = {"code", "message"};
-    char text[2][BB_VALUE_MAX] = {"", ""};
-    json_t *o = NULL;
-    if (bb_json_parse_object(body, ANSWER_MAX, "answer", &o, NULL) == BB_OK)
-        for (size_t i = 0; i < 2; i++) {
-            const char *value =
-                json_string_value(json_object_get(json_object_get(o, "error"), members[i]));
-            bb_escape(bb_span_str(value == NULL ? "" : value), text[i], sizeof text[i]);
-        }
-    json_decref(o);
-    (void)snprintf(out, cap, "%.32s%s%.64s", text[0], text[1][0] == '\0' ? "" : ": ", text[1]);
-}
-
-/* Not the evidence's fault: another verifier, or a later moment, may do. */
-static bool may_pass(unsigned http) {
-    enum { TIMED_OUT = 408, TOO_MANY = 429, REFUSED = 400, FAILED = 500 };
-    return http < REFUSED || http >= FAILED || http == TIMED_OUT || http == TOO_MANY;
-}
-
 static enum bb_status take_answer(struct bb_verify_step *s, const struct bb_fetch_answer *a,
                                   struct bb_error *err) {
     enum { GOOD = 200 };
     const struct bb_policy_verifier *v = s->in.verifier;
-    char found[BB_VALUE_MAX], said[100];
+    char found[BB_VALUE_MAX], said[BB_ANSWER_SAID_MAX];
     if (a->http == GOOD)
         return bb_attest_answer_token(a->body, v->profile == BB_PROFILE_EAR, &s->token, err);
-    describe(a->body, said, sizeof said);
+    bb_answer_said(a->body, said);
     (void)snprintf(found, sizeof found, "HTTP %u%s%.100s", a->http, said[0] == '\0' ? "" : " ",
                    said);
-    if (may_pass(a->http))
+    if (bb_answer_may_pass(a->http))
         return bb_fail(err, BB_VERIFIER_UNAVAILABLE, "service", "a token", found,
                        "the verification service %s cannot answer", v->issuer);
     return bb_fail(err, BB_TOKEN_NOT_FOUND, "service", "a token", found,

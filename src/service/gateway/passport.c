@@ -2,6 +2,7 @@
 
 #include "base/hex.h"
 #include "codec/json.h"
+#include "service/attest_answer.h"
 #include "service/breaker.h"
 #include "service/clock.h"
 #include "service/fetch/fetch.h"
@@ -188,22 +189,6 @@ static void end_flight(struct flight *f, const char *outcome) {
 
 /* ---- what the service answered ---- */
 
-/* The error's code and message of a body {"error": {"code": ..., "message": ...}}, escaped. */
-static void service_error(struct bb_span body, char *out, size_t cap) {
-    json_t *o = NULL;
-    char text[2][BB_VALUE_MAX] = {"", ""};
-    if (bb_json_parse_object(body, ANSWER_MAX, "answer", &o, NULL) == BB_OK) {
-        const json_t *e = json_object_get(o, "error");
-        const char *members[] = {"code", "message"};
-        for (size_t i = 0; i < 2; i++) {
-            const char *value = json_string_value(json_object_get(e, members[i]));
-            bb_escape(bb_span_str(value == NULL ? "" : value), text[i], sizeof text[i]);
-        }
-    }
-    json_decref(o);
-    (void)snprintf(out, cap, "%.64s: %.128s", text[0][0] == '\0' ? "no code" : text[0], text[1]);
-}
-
 /* Base64url and two dots; what else a token may be is for those who verify it. */
 static bool may_be_sent(const char *token) {
     static const char letters[] =
@@ -240,15 +225,14 @@ static void take_token(struct flight *f, const struct bb_fetch_answer *a, char *
 }
 
 static void answered(struct flight *f, const struct bb_fetch_answer *a) {
-    enum { OK = 200, REFUSED = 400, TIMED_OUT = 408, TOO_MANY = 429, FAILED = 500 };
-    char outcome[BB_TEXT_MAX], error[BB_TEXT_MAX];
-    f->status = BB_CHANNEL_VERIFIER_UNAVAILABLE;
-    service_error(a->body, error, sizeof error);
-    (void)snprintf(outcome, sizeof outcome, "http=%u %.200s", a->http, error);
-    if (a->http == OK)
+    enum { GOOD = 200 };
+    char outcome[BB_TEXT_MAX], said[BB_ANSWER_SAID_MAX];
+    f->status = bb_answer_may_pass(a->http) ? BB_CHANNEL_VERIFIER_UNAVAILABLE
+                                            : BB_CHANNEL_OWN_EVIDENCE_REFUSED;
+    bb_answer_said(a->body, said);
+    (void)snprintf(outcome, sizeof outcome, "http=%u %s", a->http, said);
+    if (a->http == GOOD)
         take_token(f, a, outcome, sizeof outcome);
-    else if (a->http >= REFUSED && a->http < FAILED && a->http != TIMED_OUT && a->http != TOO_MANY)
-        f->status = BB_CHANNEL_OWN_EVIDENCE_REFUSED;
     end_flight(f, outcome);
 }
 
@@ -454,8 +438,11 @@ void bb_passport_fetcher(struct bb_passport *p, int control) {
 void bb_passport_free(struct bb_passport *p) {
     if (p == NULL)
         return;
-    while (p->flights != NULL)
-        flight_free(p->flights);
+    struct flight *next = NULL;
+    for (struct flight *f = p->flights; f != NULL; f = next) {
+        next = f->next;
+        flight_free(f);
+    }
     batch_done(p->batch);
     bb_fetcher_free(p->fetcher);
     free(p);
