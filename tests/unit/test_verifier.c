@@ -457,16 +457,15 @@ static void test_ready(void **state) {
     bb_verifier_free(v);
 }
 
-/* Before the first key signs there is no token. */
-static void test_no_key_yet(void **state) {
+/* A clock that was set back, behind the making of the keys. */
+static void test_an_earlier_clock(void **state) {
     (void)state;
     struct bb_verifier *v = verifier_new((struct bb_verifier_config){.allow_simulated = true});
     char *body = request_new(&(struct evidence){0});
     const struct bb_http_request q = post(body);
     struct bb_http_answer a;
     bb_verifier_answer(v, &q, start_time - 3600, &a);
-    assert_int_equal(a.status == 503 || a.status == 400,
-                     true); /* the certificates may be younger */
+    assert_true(a.status == 200 || a.status == 400); /* the certificates may be younger */
     bb_http_answer_done(&a);
     free(body);
     bb_verifier_free(v);
@@ -546,7 +545,7 @@ int main(void) {
         cmocka_unit_test(test_own_certificates),
         cmocka_unit_test(test_own_crl),
         cmocka_unit_test(test_ready),
-        cmocka_unit_test(test_no_key_yet),
+        cmocka_unit_test(test_an_earlier_clock),
         cmocka_unit_test(test_threads),
     };
     return cmocka_run_group_tests_name("verifier", tests, world_new, world_free);

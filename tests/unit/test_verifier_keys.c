@@ -72,7 +72,7 @@ static void test_first_start_and_restart(void **state) {
         assert_non_null(a);
         assert_string_equal(a->kid, b->kid);
         assert_int_equal(strlen(a->kid), 43);
-        assert_null(bb_ring_current(first, algs[i], T0 - 1));
+        assert_ptr_equal(bb_ring_current(first, algs[i], T0 - 1), a); /* the clock was set back */
     }
     bb_ring_free(first);
     bb_ring_free(again);
@@ -215,6 +215,29 @@ static void test_damaged(void **state) {
     assert_int_equal(unlink(path), 0);
     assert_int_equal(symlink(other, path), 0);
     refuses(path);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkfifo(path, 0600), 0); /* is not waited for */
+    refuses(path);
+}
+
+/* A key file that a killed process did not finish, and a name that only looks like one of ours. */
+static void test_leftovers(void **state) {
+    (void)state;
+    char left[256], alike[256];
+    struct stat st;
+    (void)snprintf(left, sizeof left, "%s/.new", dir);
+    (void)snprintf(alike, sizeof alike, "%s/rs256-007.pem", dir);
+    put(left, "x");
+    put(alike, "x");
+    assert_int_equal(chmod(left, 0644), 0);
+    struct bb_ring *ring = ring_open(T0);
+    assert_int_equal(bb_ring_count(ring), 3);
+    assert_int_equal(stat(left, &st), -1);
+    char path[256];
+    name_of_one(path, sizeof path);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0600);
+    bb_ring_free(ring);
 }
 
 static void test_starts_at_once(void **state) {
@@ -303,6 +326,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_rotations_of_one_second, folder_new, folder_free),
         cmocka_unit_test_setup_teardown(test_exposed, folder_new, folder_free),
         cmocka_unit_test_setup_teardown(test_damaged, folder_new, folder_free),
+        cmocka_unit_test_setup_teardown(test_leftovers, folder_new, folder_free),
         cmocka_unit_test_setup_teardown(test_starts_at_once, folder_new, folder_free),
         cmocka_unit_test(test_references),
         cmocka_unit_test(test_what_references_list),

@@ -77,6 +77,8 @@ static bool read_name(const char *name, struct bb_key_file *out) {
         if (strncmp(name, bb_ring_algs[i].name, len) != 0 || name[len] != '-' ||
             name[len + 1] < '0' || name[len + 1] > '9')
             continue;
+        if (name[len + 1] == '0' && name[len + 2] != '.')
+            continue; /* file_path() would not find it */
         errno = 0;
         long long from = strtoll(name + len + 1, &end, 10);
         if (errno != 0 || strcmp(end, ".pem") != 0)
@@ -120,7 +122,8 @@ enum bb_status bb_key_files_list(const char *dir, struct bb_key_file *out, size_
 static enum bb_status read_pem(const char *path, uint8_t pem[BB_KEY_FILE_MAX], size_t *len,
                                struct bb_error *err) {
     struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    int fd =
+        open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK); /* not for a pipe's writer */
     if (fd < 0 || fstat(fd, &st) != 0) {
         enum bb_status status = cannot(err, "read", path);
         if (fd >= 0)
@@ -157,17 +160,28 @@ enum bb_status bb_key_file_read(const char *dir, const struct bb_key_file *file,
     return BB_OK;
 }
 
+/* A token is no good without its key: the name has to be on the disk too. */
+static bool sync_folder(const char *dir) {
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool good = fd >= 0 && fsync(fd) == 0;
+    if (fd >= 0)
+        (void)close(fd);
+    return good;
+}
+
+/* One name for every process, which holds the folder's lock: what a killed one left is replaced. */
 static enum bb_status write_file(const char *dir, const char *path, struct bb_span data,
                                  struct bb_error *err) {
     char temporary[PATH_MAX];
-    int n = snprintf(temporary, sizeof temporary, "%s/.new-%ld", dir, (long)getpid());
+    int n = snprintf(temporary, sizeof temporary, "%s/.new", dir);
     if (n < 0 || n >= PATH_MAX)
         return bb_fail_internal(err, "a path");
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    (void)unlink(temporary);
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     bool good = fd >= 0 && write(fd, data.ptr, data.len) == (ssize_t)data.len && fsync(fd) == 0;
     if (fd >= 0)
         good = close(fd) == 0 && good;
-    if (good && rename(temporary, path) == 0)
+    if (good && rename(temporary, path) == 0 && sync_folder(dir))
         return BB_OK;
     enum bb_status status = cannot(err, "write", path);
     (void)unlink(temporary);

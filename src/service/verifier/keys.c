@@ -169,7 +169,7 @@ const struct bb_signing_key *bb_ring_current(const struct bb_ring *ring, enum bb
                                              int64_t now) {
     const struct bb_signing_key *best = NULL;
     for (size_t i = 0; i < ring->n; i++)
-        if (ring->key[i].alg == alg && ring->key[i].from <= now)
+        if (ring->key[i].alg == alg && (best == NULL || ring->key[i].from <= now))
             best = &ring->key[i]; /* later ones stand behind */
     return best;
 }

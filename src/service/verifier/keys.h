@@ -38,7 +38,8 @@ void bb_ring_free(struct bb_ring *ring); /* NULL-safe; wipes */
 /* True if the folder holds the same keys still. */
 bool bb_ring_is_current(const struct bb_ring *ring, const char *dir);
 
-/* The key that signs at `now`; NULL if none does. */
+/* The key that signs at `now`; the oldest where none has begun to, for a clock that was set back is no
+ * reason to sign nothing: every key here is published. NULL if there is none. */
 const struct bb_signing_key *bb_ring_current(const struct bb_ring *ring, enum bb_sig_alg alg,
                                              int64_t now);
 /* {"keys": [...]} of those that sign, will sign, or signed tokens that may still be valid. New
