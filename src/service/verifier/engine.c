@@ -51,10 +51,23 @@ static enum bb_status set_policy(struct bb_verifier *v, struct bb_error *err) {
     return hash_policy(text, v->policy_hash) ? BB_OK : bb_fail_internal(err, "a hash");
 }
 
+/* Signatures are made under the lock: with readers first, a flood of requests would keep new keys out
+ * for good. No reader takes it twice. */
+static bool lock_init(pthread_rwlock_t *lock) {
+    pthread_rwlockattr_t writers_first;
+    if (pthread_rwlockattr_init(&writers_first) != 0)
+        return false;
+    bool good = pthread_rwlockattr_setkind_np(&writers_first,
+                                              PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP) == 0 &&
+                pthread_rwlock_init(lock, &writers_first) == 0;
+    (void)pthread_rwlockattr_destroy(&writers_first);
+    return good;
+}
+
 enum bb_status bb_verifier_new(const struct bb_verifier_config *config, struct bb_ring *ring,
                                struct bb_verifier **out, struct bb_error *err) {
     struct bb_verifier *v = calloc(1, sizeof *v);
-    if (v == NULL || pthread_rwlock_init(&v->lock, NULL) != 0 || !bb_metrics_init(&v->metrics)) {
+    if (v == NULL || !lock_init(&v->lock) || !bb_metrics_init(&v->metrics)) {
         free(v);
         bb_ring_free(ring);
         return bb_fail_internal(err, "memory for a verifier");
@@ -256,7 +269,7 @@ static void post_attest(struct bb_verifier *v, const struct bb_http_request *q, 
 /* ---- the documents ---- */
 
 static void get_certs(struct bb_verifier *v, int64_t now, struct bb_http_answer *a) {
-    (void)pthread_rwlock_wrlock(&v->lock); /* the keys' JSON is counted by references */
+    (void)pthread_rwlock_rdlock(&v->lock);
     give_json(a, bb_ring_jwks(v->ring, now));
     (void)pthread_rwlock_unlock(&v->lock);
     _Static_assert(BB_JWKS_MAX_AGE_S == 300, "as in the next line");

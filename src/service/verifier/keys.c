@@ -185,7 +185,8 @@ json_t *bb_ring_jwks(const struct bb_ring *ring, int64_t now) {
         bool has_next = i + 1 < ring->n && ring->key[i + 1].alg == ring->key[i].alg;
         if (has_next && is_over(ring->key[i + 1].from, now))
             continue;
-        if (json_array_append(keys, ring->key[i].jwk) != 0) {
+        /* A copy: references are counted without a lock, and readers share the ring. */
+        if (json_array_append_new(keys, json_deep_copy(ring->key[i].jwk)) != 0) {
             json_decref(keys);
             return NULL;
         }
