@@ -165,6 +165,21 @@ static enum bb_tier counted(const struct vector *v, enum bb_tier status, bool si
     return simulated && v->hardware == HARDWARE_SIMULATED ? v->worst_but_hardware : status;
 }
 
+/* The entry that made the status, if one did: a service may judge worse than its vector. */
+static void set_worst(struct bb_token_case *c, const struct vector *v, bool simulated) {
+    bool made = c->ear.status == (simulated ? v->worst_but_hardware : v->worst);
+    bb_copy_text(c->ear.worst, sizeof c->ear.worst,
+                 !made       ? ""
+                 : simulated ? v->text_but_hardware
+                             : v->text);
+}
+
+/* A status that no entry made. */
+static void make_status(struct bb_token_case *c, enum bb_tier status) {
+    c->ear.status = status;
+    c->ear.worst[0] = '\0';
+}
+
 /* All submods count: one that is not affirmed leaves the whole unaffirmed. */
 static bool read_submods(struct bb_token_case *c, const struct dialect *d, const json_t *submods,
                          const json_t *own, bool *simulated) {
@@ -188,8 +203,7 @@ static bool read_submods(struct bb_token_case *c, const struct dialect *d, const
         unstated |= tier == BB_TIER_NONE;
         if (tier >= c->ear.status) {
             c->ear.status = tier;
-            bb_copy_text(c->ear.worst, sizeof c->ear.worst,
-                         is_simulated ? vector.text_but_hardware : vector.text);
+            set_worst(c, &vector, is_simulated);
         }
     }
     enum bb_claim_state state = read_status(c->claims, d->status, &top);
@@ -198,9 +212,9 @@ static bool read_submods(struct bb_token_case *c, const struct dialect *d, const
     if (state == BB_CLAIM_READ && top < worst)
         return contradicts(c, d->status, c->claims, "no better than the worst submod");
     if (state == BB_CLAIM_READ && !*simulated && top > c->ear.status)
-        c->ear.status = top;
+        make_status(c, top);
     if (unstated && c->ear.status == BB_TIER_AFFIRMING)
-        c->ear.status = BB_TIER_NONE; /* a submod of which nothing is said */
+        make_status(c, BB_TIER_NONE); /* a submod of which nothing is said */
     return true;
 }
 
