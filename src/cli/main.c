@@ -21,7 +21,7 @@ static const struct command commands[] = {
     {"exec", NULL, "blindbox-net", "run a program whose HTTP goes through attested connections"},
     {"proxy", NULL, "blindbox-net", "a local port whose every connection is attested"},
     {"evidence", bb_cmd_evidence, NULL, "show and verify attestation reports offline"},
-    {"token", bb_cmd_token, NULL, "show and verify tokens of verification services offline"},
+    {"token", NULL, "blindbox-net", "show and verify tokens of verification services"},
     {"policy", bb_cmd_policy, NULL, "check and explain policies"},
     {"sim", bb_cmd_sim, NULL, "the simulated TEE, for development and tests"},
     {"gateway", NULL, "blindbox-net", "attested TLS in front of an application"},

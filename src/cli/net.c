@@ -9,10 +9,8 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {"gateway", bb_cmd_gateway},
-    {"attest", bb_cmd_attest},
-    {"exec", bb_cmd_exec},
-    {"proxy", bb_cmd_proxy},
+    {"gateway", bb_cmd_gateway}, {"attest", bb_cmd_attest}, {"exec", bb_cmd_exec},
+    {"proxy", bb_cmd_proxy},     {"token", bb_cmd_token},
 };
 
 /* Run by blindbox with its own arguments: argv[1] is the subcommand. */

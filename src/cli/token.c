@@ -1,8 +1,9 @@
-/* blindbox token show|verify: a verification service's token, offline. */
+/* blindbox token show|verify: a verification service's token in a file. */
 #include "cli/commands.h"
 #include "cli/files.h"
 #include "cli/policy_option.h"
 #include "cli/print_result.h"
+#include "cli/token_keys.h"
 
 #include "base/hex.h"
 #include "base/rfc3339.h"
@@ -16,13 +17,15 @@
 
 static const char usage[] =
     "usage: blindbox token show FILE [--json]\n"
-    "       blindbox token verify FILE --jwks FILE [--issuer URL] [--profile maa|ear]\n"
+    "       blindbox token verify FILE --jwks FILE|URL [--issuer URL] [--profile maa|ear]\n"
     "           [--policy FILE | --measurement HEX] [--report-data HEX] [--runtime FILE]\n"
     "           [--nonce TEXT] [--at RFC3339] [--skip CHECK]... [--json]\n"
     "\n"
     "FILE is a signed token of a verification service, or {\"token\": \"...\"}; '-' is standard\n"
     "input. show decodes it and verifies nothing.\n"
-    "  --jwks         the service's keys, from where you trust; never those that a token names\n"
+    "  --jwks         the service's keys, from where you trust; never those that a token names: a "
+    "file,\n"
+    "                 or fetched from https://..., http://LOOPBACK..., unix:/SOCKET\n"
     "  --issuer       the service that must have made the token\n"
     "  --profile      how it speaks: Microsoft's claims (maa, the default) or IETF EAR (ear)\n"
     "  --policy       what is expected; its first verifier that is a service gives issuer, keys,\n"
@@ -46,12 +49,12 @@ struct options {
 
 struct run {
     struct options opt;
-    struct bb_blob file, jwks_file, runtime_file;
+    struct bb_blob file, runtime_file;
+    struct bb_token_keys keys;
     json_t *wrapper, *runtime; /* {"token": ...} and the file of --runtime */
     struct bb_span text;       /* the token, in `file` or in `wrapper` */
     struct bb_policy *policy;
     struct bb_policy_verifier verifier; /* borrows from policy and arguments */
-    struct bb_jwks *jwks;
     char policy_source[512];
     struct bb_result result;
 };
@@ -220,12 +223,11 @@ static enum bb_status pin(struct run *run, struct bb_error *err) {
     if (v->issuer == NULL)
         return bb_fail(err, BB_USAGE, "--issuer", "the service that must have made the token", NULL,
                        "neither the policy nor --issuer names a verification service");
-    const char *jwks = o->jwks != NULL ? o->jwks : v->jwks_is_file ? v->jwks : NULL;
+    const char *jwks = o->jwks != NULL ? o->jwks : v->jwks;
     if (jwks == NULL)
-        return bb_fail(err, BB_USAGE, "--jwks", "a file", v->jwks,
-                       "nothing is fetched here: give the service's key set as a file");
-    BB_TRY(bb_blob_read(jwks, BB_JWKS_MAX, &run->jwks_file, err));
-    return bb_jwks_parse(bb_blob_span(&run->jwks_file), &run->jwks, err);
+        return bb_fail(err, BB_USAGE, "--jwks", "a file or URL", NULL,
+                       "neither the policy nor --jwks says where the service's key set is");
+    return bb_token_keys_read(&run->keys, jwks, v->ca, err);
 }
 
 /* A runtime of protocol blindbox/1 also binds tokens that carry only its digest. */
@@ -243,7 +245,7 @@ static enum bb_status expectations(struct run *run, struct bb_token_expectation 
                                    struct bb_error *err) {
     const struct options *o = &run->opt;
     *e = (struct bb_token_expectation){
-        .verifier = &run->verifier, .jwks = run->jwks, .nonce = o->nonce, .skip = o->skip};
+        .verifier = &run->verifier, .jwks = run->keys.jwks, .nonce = o->nonce, .skip = o->skip};
     *now = (int64_t)time(NULL);
     if (o->at != NULL && !bb_rfc3339_parse(o->at, now))
         return bb_fail(err, BB_USAGE, "--at", "2026-01-31T12:00:00Z", o->at,
@@ -266,9 +268,9 @@ static enum bb_status verify(struct run *run, struct bb_error *err) {
     struct bb_token_expectation expect;
     int64_t now = 0;
     BB_TRY(read_policy(run, err));
+    BB_TRY(read_token(run, err));
     BB_TRY(pin(run, err));
     BB_TRY(expectations(run, &expect, &now, err));
-    BB_TRY(read_token(run, err));
     /* The class is in the result; this function fails only before there is one. */
     (void)!bb_token_appraise(run->text, &expect, run->policy, now, &run->result);
     return BB_OK;
@@ -402,12 +404,11 @@ static int finish_verify(struct run *run, int argc, char **argv) {
 }
 
 static void done(struct run *run) {
-    bb_jwks_free(run->jwks);
+    bb_token_keys_done(&run->keys);
     bb_policy_free(run->policy);
     json_decref(run->wrapper);
     json_decref(run->runtime);
     bb_blob_free(&run->file);
-    bb_blob_free(&run->jwks_file);
     bb_blob_free(&run->runtime_file);
     free(run);
 }

@@ -1,9 +1,11 @@
 """`blindbox token show` and `token verify` as a user runs them: inputs, options, exit codes, output."""
+import http.server
 import json
 import os
 import pathlib
 import sys
 import tempfile
+import threading
 
 from common import blindbox, case, first_failed
 import common
@@ -69,6 +71,37 @@ def forms(t):
     found = t.verify(f"{head}.{payload}.")
     case("form refused: no signature", found[:2] == ("TokenSignatureInvalid", "token-signature") and
          found[2]["exit"] == 2 and found[2]["claims"] == {}, str(found))
+
+
+class Keys(http.server.BaseHTTPRequestHandler):
+    """The signer's key set at /certs, and nothing else."""
+    def do_GET(self):
+        good = self.path == "/certs"
+        data = self.server.jwks if good else b"{}"
+        self.send_response(200 if good else 404)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_):
+        pass
+
+
+def fetched(t):
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Keys) as server:
+        server.jwks = t.signer.jwks.read_bytes()
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        pinned = {"mode": "passport", "issuer": ISSUER, "jwks": f"{url}/certs"}
+        policy = t.write("fetched.json", {**BASE, "verifiers": [pinned]})
+        case("the policy's URL is fetched", t.verify(maa(), "--policy", policy, pin=False)[0] is None)
+        for where, signer, want in ((f"{url}/certs", t.signer, None), (f"{url}/certs", t.other, "TokenSignatureInvalid"),
+                                    (f"{url}/none", t.signer, "VerifierUnavailable"),
+                                    ("http://192.0.2.1/certs", t.signer, "UsageError")):
+            found = t.verify(maa(), "--jwks", where, "--issuer", ISSUER, pin=False, signer=signer)
+            case(f"--jwks {where.split(':')[-1]}: {want}", found[0] == want, str(found))
+        server.shutdown()
 
 
 REFUSED = [
@@ -140,7 +173,7 @@ def policies(t):
     case("options come first", found[0] is None, str(found[:2]))
     url = {"mode": "passport", "issuer": ISSUER, "jwks": "https://127.0.0.1:9/certs"}
     found = t.verify(maa(), "--policy", policy(verifiers=[url]), pin=False)
-    case("a key set by URL is not fetched", found[0] == "UsageError" and found[2]["field"] == "--jwks", str(found))
+    case("a service that is down", found[0] == "VerifierUnavailable" and found[2]["exit"] == 8, str(found))
     for key, value, check in (("chip_ids", ["11" * 64], "chip-ids"), ("crl", "required", "rest"),
                               ("minimum_tcb", {"Milan": {}}, "minimum-tcb"), ("config_digests", ["11" * 48], "config")):
         found = t.verify(maa(), "--policy", policy(**{key: value}))
@@ -206,7 +239,7 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         os.environ["XDG_CONFIG_HOME"] = scratch
         tokens = Tokens(pathlib.Path(scratch))
-        for part in (accepted, forms, refused, bindings, policies, options, show):
+        for part in (accepted, forms, refused, bindings, policies, fetched, options, show):
             part(tokens)
     return 1 if common.failed else 0
 
