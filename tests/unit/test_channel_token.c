@@ -235,8 +235,7 @@ static void test_tokens_that_are_refused(void **state) {
         const char *where;
     } rows[] = {
         {"foreign key", NULL, NULL, true, false, BB_TOKEN_SIGNATURE_INVALID, "token-signature"},
-        {"no signature", NULL, NULL, false, true, BB_TOKEN_SIGNATURE_INVALID,
-         "token-signature"},
+        {"no signature", NULL, NULL, false, true, BB_TOKEN_SIGNATURE_INVALID, "token-signature"},
         {"other issuer", "{'iss':'https://evil.example'}", NULL, false, false, BB_WRONG_ATTESTER,
          "issuer"},
         {"expired", "{'exp':1000}", NULL, false, false, BB_TOKEN_EXPIRED, "token-time"},

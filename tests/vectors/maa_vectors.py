@@ -123,7 +123,7 @@ def another_service(rows):
     with tempfile.TemporaryDirectory() as scratch:
         own = pathlib.Path(scratch) / "own.json"
         own.write_text(json.dumps({"keys": [{"kty": "RSA", "kid": header["kid"], "x5c": header["x5c"][:1]}]}))
-        is_("pinned, it is of no known type", verify(token, own, claims["iss"], at), "TokenClaimMissing", "token-type")
+        is_("pinned, it is meant for a named reader", verify(token, own, claims["iss"], at), "UnsupportedEvidence", "token-type")
         is_("pinned, of no known EAR profile", verify(token, own, claims["iss"], at, "--profile", "ear"),
             "UnsupportedEvidence", "token-type")
 
