@@ -7,5 +7,6 @@
 #include <blindbox/error.h>
 #include <blindbox/evidence.h>
 #include <blindbox/policy.h>
+#include <blindbox/token.h>
 
 #endif

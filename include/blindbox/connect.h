@@ -27,7 +27,9 @@ struct bb_connect_options {
  * of this very connection against the policy. BB_OK: `*out` is open and not one byte of the
  * application was sent yet. Any other value is the class of the refusal; there is no connection
  * then, and `err` (may be NULL) says what was checked, expected and found. Blocks; ignores SIGPIPE
- * on its socket. */
+ * on its socket. Services that the policy's `verifiers` name are asked, or their keys fetched, by the
+ * program blindbox-fetch, which is installed with the library or stands in the folder that
+ * BLINDBOX_LIBEXEC names; it ends with the connection. */
 BB_API BB_MUST_USE enum bb_status bb_connect(const char *address,
                                              const struct bb_connect_options *options,
                                              struct bb_connection **out, struct bb_error *err);

@@ -7,7 +7,7 @@
 
 #include "base/hex.h"
 #include "base/rfc3339.h"
-#include "token/token.h"
+#include "token/token_json.h"
 
 #include <getopt.h>
 #include <stdlib.h>
@@ -276,35 +276,17 @@ static enum bb_status verify(struct run *run, struct bb_error *err) {
     return BB_OK;
 }
 
-/* Claims are shown as the token's only once a pinned key and the issuer stand behind them. */
-static bool is_authentic(const struct bb_result *r) {
-    return r->checks[BB_CHECK_TOKEN_SIGNATURE].outcome == BB_OUTCOME_PASSED &&
-           r->checks[BB_CHECK_ISSUER].outcome == BB_OUTCOME_PASSED;
-}
-
-static void print_json(struct run *run, struct bb_result_view *view, const struct bb_error *err) {
-    struct bb_token token = {0};
-    const char *issuer = run->verifier.issuer;
-    if (is_authentic(&run->result) && bb_token_parse(run->text, &token, NULL) == BB_OK)
-        view->kind = run->result.simulated
-                         ? "simulated"
-                         : bb_token_kind_name(token.claims, run->verifier.profile);
-    json_t *o = bb_result_to_json(view);
-    if (token.claims != NULL)
-        (void)json_object_set(o, "claims", token.claims);
-    (void)json_object_set_new(o, "issuer", issuer == NULL ? json_null() : bb_json_text(issuer));
-    (void)json_object_set_new(o, "profile",
-                              json_string(run->verifier.profile == BB_PROFILE_EAR ? "ear" : "maa"));
+static void print_json(struct run *run, const struct bb_result_view *view,
+                       const struct bb_error *err) {
+    json_t *o = bb_token_result_to_json(view, run->text, &run->verifier);
     if (err->status != BB_OK)
         bb_result_json_error(o, err);
     bb_json_print(stdout, o);
-    bb_token_done(&token);
 }
 
 static int print(struct run *run, const struct bb_error *err) {
     struct bb_result_view view = {.result = &run->result,
                                   .schema = "blindbox.token-result/1",
-                                  .kind = "unknown",
                                   .policy_source = run->policy_source,
                                   .policy = run->policy};
     if (err->status != BB_OK)

@@ -109,17 +109,22 @@ static inline char *token_of(const struct bb_key *key, enum bb_sig_alg alg, cons
     return token;
 }
 
-static inline struct bb_jwks *key_set(const struct bb_key *key, const char *kid) {
+static inline void key_set_text(const struct bb_key *key, const char *kid, char *json, size_t cap) {
     struct bb_key_ec ec;
-    struct bb_jwks *set = NULL;
-    char x[BB_B64URL_SIZE(48)], y[BB_B64URL_SIZE(48)], json[512];
+    char x[BB_B64URL_SIZE(48)], y[BB_B64URL_SIZE(48)];
     assert_true(bb_key_ec_public(key, &ec));
     assert_true(bb_b64url_encode(bb_span(ec.x, ec.len), x, sizeof x));
     assert_true(bb_b64url_encode(bb_span(ec.y, ec.len), y, sizeof y));
     (void)snprintf(
-        json, sizeof json,
+        json, cap,
         "{\"keys\":[{\"kty\":\"EC\",\"crv\":\"%s\",\"x\":\"%s\",\"y\":\"%s\",\"kid\":\"%s\"}]}",
         ec.crv, x, y, kid);
+}
+
+static inline struct bb_jwks *key_set(const struct bb_key *key, const char *kid) {
+    struct bb_jwks *set = NULL;
+    char json[512];
+    key_set_text(key, kid, json, sizeof json);
     assert_int_equal(bb_jwks_parse(bb_span_str(json), &set, NULL), BB_OK);
     return set;
 }
