@@ -28,6 +28,7 @@ VERIFIER, VERIFIER_KEYS = "unit/test_verifier", "unit/test_verifier_keys"
 TOKEN = "unit/test_token"
 TOKENS, WAY = "unit/test_channel_token", "unit/test_passport"
 PASSPORT, BACKGROUND = "e2e/test_passport.py", "e2e/test_background.py"
+DEMO = "e2e/test_demo.py"
 FETCH, KEYSET = "e2e/test_fetch.py", "unit/test_keyset"
 
 # (name, file below src/, what stands there, what the mutant has instead, tests that must notice)
@@ -373,6 +374,12 @@ MUTANTS = [
      "    return !s.bad;", ["e2e/test_verifier.py"]),
     ("token-readable", "token/make.c", "if (made == NULL || strlen(made) + BB_B64URL_SIZE(BB_SIGNATURE_MAX) > BB_JWS_MAX) {",
      "if (made == NULL) {", [MAKE]),
+    ("token-unsigned-row", "token/appraise_token.c",
+     "status == BB_TOKEN_SIGNATURE_INVALID ? BB_CHECK_TOKEN_SIGNATURE", "false ? BB_CHECK_TOKEN_SIGNATURE",
+     [TOKEN, DEMO]),
+    ("demo-control", "cli/demo/rows.c", "if (got->control_failed)", "if (false)", ["unit/test_demo"]),
+    ("demo-trick", "cli/demo/by_token.c", "atomic_store(&s->service.trick, (int)s->setup->after);", "", [DEMO]),
+    ("demo-unknown-vm", "cli/demo/by_token.c", "s->service.to = s->other.address;", "(void)s->other.address;", [DEMO]),
     ("verifier-slow", "service/verifier/http.c", "(void)shutdown(s->place[i].fd, SHUT_RDWR);", "(void)s->place[i].fd;",
      ["e2e/test_verifier.py"]),
 ]

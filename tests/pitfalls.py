@@ -98,6 +98,7 @@ PITFALLS = [
     (30, "simulated evidence is taken because there is no hardware", [
         ("test_attest.py: simulated not allowed", "SimulatedTee"),
         ("test_demo.py: refusal no-permission", "SimulatedTee"),
+        ("test_demo.py: refusal laundered", "SimulatedTee"),
         ("test_verifier.py: simulated evidence without the flag", "SimulatedTee")]),
     (31, "PCRs outside the signed selection", VTPM),
     (32, "the quote's signature, magic or type is not looked at", VTPM),
@@ -131,7 +132,8 @@ PITFALLS = [
     (43, "alg none, keys in the header and the other mistakes with signed tokens", [
         ("test_jwks: test_whose_token_counts", "TokenSignatureInvalid"),
         ("test_jwks: test_keys_in_the_header", "TokenSignatureInvalid"),
-        ("test_jws: test_each_spelling", "MalformedEvidence, UnsupportedEvidence"),
+        ("test_jws: test_each_spelling", "MalformedEvidence, UnsupportedEvidence, TokenSignatureInvalid"),
+        ("test_demo.py: refusal alg-none", "TokenSignatureInvalid"),
         ("test_jwks: test_which_keys_are_taken", "skipped"),
         ("test_jwks: test_real_sets", "skipped"),
         ("jose_vectors.py: json_web_signature_test.json: invalid, 303 vectors", "TokenSignatureInvalid"),

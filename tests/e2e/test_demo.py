@@ -176,6 +176,8 @@ def as_text(folder):
         w.case(f"{label}: summary and exit code", code == 0 and SUMMARY in text, text)
         w.case(f"{label}: colours only without NO_COLOR", colours == ("NO_COLOR" not in env) and
                ("\033" in text) == colours, repr(text[:200]))
+        if columns == 80:
+            readme_example(text)
         if not colours:
             # The message is the interface: exactly, whatever the width.
             longest = max((t for t in text.split("\n") if not t.strip().startswith("Attestation validation")), key=len)
@@ -191,6 +193,22 @@ def as_text(folder):
                  "x-ms-compliance-status          azure-compliant-uvm: listed", "(not read)",
                  "8  the query goes through", 'print("hello world")', "man in the middle with the key"):
         w.case(f"text: {line.strip()}", line in done.stdout, done.stdout)
+
+
+def plain(line):
+    """A line of the story without what differs from run to run: numbers, times, digests."""
+    line = re.sub(r"[0-9A-Za-z_-]{8}\.\.", "D..", line)
+    line = re.sub(r"\b[0-9A-Za-z_-]{43}(?![0-9A-Za-z_-])|\b[0-9a-f]{12}\.\.[0-9a-f]{8}\b|\b[0-9a-f]{16}\b", "D", line)
+    return " ".join(re.sub(r"<?\d[0-9.:TZ-]*", "N", line).split())
+
+
+def readme_example(text):
+    """What the project's README shows is what the demo prints."""
+    readme = (w.ROOT / "README.md").read_text()
+    example = readme.split("A part of what it prints")[1].split("```\n")[1].splitlines()
+    printed = {plain(line) for line in text.splitlines()}
+    missing = [line for line in example if line != "..." and plain(line) not in printed]
+    w.case("README: its example is what is printed", len(example) > 20 and missing == [], "\n".join(missing))
 
 
 def kept(folder):
