@@ -131,18 +131,18 @@ int main(int argc, char **argv) {
                     stderr);
         return 1;
     }
-    int n = atoi(argv[3]), epoll = epoll_create1(EPOLL_CLOEXEC);
+    int n = (int)strtol(argv[3], NULL, 10), epoll = epoll_create1(EPOLL_CLOEXEC);
     CPU_ZERO(&set);
-    CPU_SET((size_t)atoi(argv[2]), &set);
+    CPU_SET(strtoul(argv[2], NULL, 10), &set);
     if (n < 1 || n > CONNS_MAX || epoll < 0 || sched_setaffinity(0, sizeof set, &set) != 0)
         die("setup");
     make_request(argv[5], argv[6]);
     for (int i = 0; i < n; i++)
-        dial(&conns[i], (in_port_t)atoi(argv[1]), epoll);
+        dial(&conns[i], (in_port_t)strtoul(argv[1], NULL, 10), epoll);
     run_until(epoll, seconds(CLOCK_MONOTONIC) + warm);
     unsigned long before = answers;
     double begin = seconds(CLOCK_MONOTONIC), cpu = seconds(CLOCK_PROCESS_CPUTIME_ID);
-    run_until(epoll, begin + atof(argv[4]));
+    run_until(epoll, begin + strtod(argv[4], NULL));
     double took = seconds(CLOCK_MONOTONIC) - begin;
     (void)printf("{\"per_second\": %.1f, \"answers\": %lu, \"finished\": %lu, \"bad\": %lu, "
                  "\"answer_bytes\": %zu, \"cpu_share\": %.3f}\n",

@@ -66,7 +66,7 @@ static void print(const char *name, const double *values, int n, const char *end
 
 int main(int argc, char **argv) {
     static struct client c;
-    int n = argc == 4 ? atoi(argv[3]) : 0;
+    int n = argc == 4 ? (int)strtol(argv[3], NULL, 10) : 0;
     must(n > 0 && n <= COUNT_MAX, "usage: bench_setup ADDRESS POLICY COUNT");
     (void)signal(SIGPIPE, SIG_IGN);
     prepare(&c, argv[1], argv[2]);

@@ -107,7 +107,7 @@ int main(int argc, char **argv) {
         {BB_SIG_RS256, BB_KEY_RSA2048}, {BB_SIG_ES256, BB_KEY_P256}, {BB_SIG_ES384, BB_KEY_P384}};
     enum { N_KINDS = sizeof kinds / sizeof kinds[0] };
     if (argc > 1)
-        repeat = atoi(argv[1]);
+        repeat = (int)strtol(argv[1], NULL, 10);
     must(repeat > 0, "usage: bench_token [REPEAT]");
     (void)printf("{");
     for (size_t i = 0; i < N_KINDS; i++) {
