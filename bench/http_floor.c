@@ -54,8 +54,8 @@ static int listen_any(in_port_t *port) {
 int main(int argc, char **argv) {
     in_port_t port = 0;
     text_len = argc == 2 ? strtoul(argv[1], NULL, 10) : 0;
-    text = malloc(text_len);
-    if (text_len == 0 || text == NULL) {
+    text = text_len == 0 ? NULL : malloc(text_len);
+    if (text == NULL) {
         (void)fputs("usage: bench_http_floor BYTES\n", stderr);
         return 1;
     }
