@@ -11,7 +11,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 WORK = ROOT / "build-mutants"
 TREE, BUILD = WORK / "tree", WORK / "build"
-COPIED = ("src", "include", "libexec", "examples", "tests", "fuzz", "bench", "meson.build", "meson_options.txt")
+COPIED = ("src", "include", "libexec", "examples", "tests", "fuzz", "bench", "README.md", "meson.build", "meson_options.txt")
 
 SNP, CERTS = "unit/test_snp", "unit/test_snp_certs"
 ENGINE, FORMS = "unit/test_channel_engine", "unit/test_channel_forms"
