@@ -13,10 +13,12 @@ extern "C" {
  * Strings may be NULL where it is said. */
 struct bb_token_input {
     struct bb_span token; /* compact JWS, ASCII; nothing around it; at most 65 536 bytes */
-    struct bb_span jwks; /* the service's key set (RFC 7517, JSON), from where you trust it: never from
+    struct bb_span
+        jwks; /* the service's key set (RFC 7517, JSON), from where you trust it: never from
                             where the token points to; at most 262 144 bytes */
-    const char *issuer;  /* who must have made it; NULL: the policy's first verifier that is a service */
-    const char *profile; /* "maa" or "ear"; NULL: that verifier's, or without one "maa" */
+    const char
+        *issuer; /* who must have made it; NULL: the policy's first verifier that is a service */
+    const char *profile;        /* "maa" or "ear"; NULL: that verifier's, or without one "maa" */
     const uint8_t *report_data; /* the 64 bytes that the report must hold; NULL: not requested */
     const char *nonce;          /* the one sent with the request; NULL: none was */
     int64_t now;                /* seconds since 1970; validity is judged at this time */

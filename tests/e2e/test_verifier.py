@@ -374,6 +374,8 @@ def policies(folder, sim):
         case("the policy's hash", claims["x-ms-policy-hash"] == want, claims["x-ms-policy-hash"])
         case("compliant by reference values", claims["x-ms-compliance-status"] == "azure-compliant-uvm")
         case("and the log says by what", "compliance=reference-values" in v.log, v.log)
+        case("and so does the answer", answer.headers["x-blindbox-compliance-basis"] == "reference-values",
+             str(answer.headers))
         case("issuer and algorithm", (header["alg"], header["jku"], claims["iss"]) ==
              ("ES384", "https://v.example/a/certs", "https://v.example/a"), header)
         header, claims = v.ear(sim.request())

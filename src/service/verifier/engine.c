@@ -241,10 +241,11 @@ static void attest(struct bb_verifier *v, const struct bb_http_request *q, int64
         return;
     }
     bb_metrics_token(&v->metrics, ear, algorithm(v, ear));
+    a->basis = verdict.compliant ? "reference-values" : "none";
     (void)snprintf(a->note, sizeof a->note,
                    "verdict=accepted profile=%s alg=%s kind=%s compliance=%s", ear ? "ear" : "maa",
                    bb_sig_alg_name(algorithm(v, ear)), verdict.simulated ? "simulated" : "sev-snp",
-                   verdict.compliant ? "reference-values" : "none");
+                   a->basis);
     give_token(a, ear, token);
 }
 

@@ -74,6 +74,7 @@ struct bb_http_answer {
     const char *cache_control;   /* NULL: none */
     const char *allow;           /* with 405 */
     const char *error_code;      /* x-ms-error-code; NULL: no error */
+    const char *basis;           /* x-blindbox-compliance-basis; NULL: no token */
     char note[BB_HTTP_NOTE_MAX]; /* for the log: verdict, class, basis; no secret, no token */
 };
 

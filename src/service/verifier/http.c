@@ -187,6 +187,7 @@ static enum MHD_Result send_answer(struct MHD_Connection *c, const struct reques
         {"Cache-Control", a->cache_control},
         {"Allow", a->allow},
         {"x-ms-error-code", good ? a->error_code : "ServiceUnavailable"},
+        {"x-blindbox-compliance-basis", a->basis},
         {"Connection", r->unclear || atomic_load(&r->server->draining) ? "close" : NULL}};
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
         if (fields[i][1] != NULL)
