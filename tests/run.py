@@ -1,12 +1,17 @@
 """The one test runner: every test program and script, in the release build and then with ASan and
 UBSan. The last line is 'N passed, N failed, N skipped'; a skip is shown, loudly, and never counts as
-passed."""
+passed.
+
+As many programs run at a time as there are cores: most of a test's time is waiting. Those that count
+what a machine's load changes run alone."""
+import concurrent.futures
 import os
 import pathlib
 import re
 import subprocess
 import sys
 import tempfile
+import threading
 
 import pitfalls
 
@@ -15,6 +20,8 @@ FULL = "--full" in sys.argv
 BUILDS = [sys.argv[sys.argv.index("--build") + 1]] if "--build" in sys.argv else ["build", "build-asan"]
 REPLAY_ROUNDS = "20000" if FULL else "2000"
 PROGRAM_TIMEOUT = 3600 if FULL else 600
+ALONE = {"test_load.py", "test_traffic.py"}
+LOCK = threading.Lock()
 total = {"passed": 0, "failed": 0, "skipped": 0}
 passed = set()  # names, for the table of pitfalls
 
@@ -26,11 +33,12 @@ SANITIZERS = {
 
 
 def count(kind, name, detail=""):
-    total[kind] += 1
-    if kind == "failed":
-        print(f"FAILED   {name}\n{detail}", flush=True)
-    elif kind == "skipped":
-        print(f"SKIPPED  {name}: {detail}", flush=True)
+    with LOCK:
+        total[kind] += 1
+        if kind == "failed":
+            print(f"FAILED   {name}\n{detail}", flush=True)
+        elif kind == "skipped":
+            print(f"SKIPPED  {name}: {detail}", flush=True)
 
 
 def run(command, build, env=None):
@@ -93,16 +101,19 @@ def replay(program, build, corpus):
 
 def one_build(build, corpus):
     print(f"== {build}", flush=True)
-    for program in sorted((ROOT / build / "tests").glob("test_*")):
-        if program.is_file():
-            cmocka(program, build)
-    for path in sorted((ROOT / "tests" / "vectors").glob("*_vectors.py")):
-        script(path, build)
-    for path in sorted((ROOT / "tests" / "e2e").glob("test_*.py")):
-        script(path, build)
-    for program in sorted((ROOT / build / "fuzz").glob("replay_*")):
-        if program.is_file():
-            replay(program, build, corpus)
+    programs = sorted(p for p in (ROOT / build / "tests").glob("test_*") if p.is_file())
+    scripts = sorted((ROOT / "tests" / "vectors").glob("*_vectors.py"))
+    scripts += sorted((ROOT / "tests" / "e2e").glob("test_*.py"))
+    replays = sorted(p for p in (ROOT / build / "fuzz").glob("replay_*") if p.is_file())
+    jobs = [(cmocka, p, build) for p in programs]
+    jobs += [(script, p, build) for p in scripts if p.name not in ALONE]
+    jobs += [(replay, p, build, corpus) for p in replays]
+    with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        for done in [pool.submit(*job) for job in jobs]:
+            done.result()
+    for path in scripts:
+        if path.name in ALONE:
+            script(path, build)
 
 
 def full_run():

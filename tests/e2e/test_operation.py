@@ -195,8 +195,11 @@ def few_descriptors(world, echo):
     for client in clients:
         client.close()
     w.case("they leave: all is well", w.attest(gateway.address, world.policy)["verdict"] == "accepted")
-    rows = w.crowd(gateway.address, world.policy, 100, 10)
-    w.case("a crowd that fits is accepted", all(row["verdict"] == "accepted" for row in rows), str(rows)[:300])
+    # 160 descriptors are places for 48 connections, 12 for one address; a client that left may still
+    # hold his place while the next one comes.
+    rows = w.crowd(gateway.address, world.policy, 100, 5)
+    w.case("a crowd that fits is accepted", all(row["verdict"] == "accepted" for row in rows),
+           str([row for row in rows if row["verdict"] != "accepted"])[:300])
     gateway.stop()
 
 
