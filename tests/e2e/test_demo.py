@@ -197,8 +197,8 @@ def as_text(folder):
 
 def plain(line):
     """A line of the story without what differs from run to run: numbers, times, digests."""
-    line = re.sub(r"[0-9A-Za-z_-]{8}\.\.", "D..", line)
-    line = re.sub(r"\b[0-9A-Za-z_-]{43}(?![0-9A-Za-z_-])|\b[0-9a-f]{12}\.\.[0-9a-f]{8}\b|\b[0-9a-f]{16}\b", "D", line)
+    line = re.sub(r"(?<![0-9A-Za-z_-])[0-9A-Za-z_-]{43}(?![0-9A-Za-z_-])", "D", line)
+    line = re.sub(r"[0-9a-f]{12}\.\.[0-9a-f]{8}\b|[0-9A-Za-z_-]{8}\.\.|\b[0-9a-f]{16}\b", "D", line)
     return " ".join(re.sub(r"<?\d[0-9.:TZ-]*", "N", line).split())
 
 
