@@ -99,24 +99,17 @@ static void test_services_by_option(void **state) {
 
 static void test_wrong_services(void **state) {
     (void)state;
-    char long_issuer[300] = "https://a,issuer=";
+    char long_issuer[300] = "https://a,issuer=", long_socket[120] = "unix:/";
+    memset(long_socket + strlen(long_socket), 'a', 108);
     memset(long_issuer + strlen(long_issuer), 'a', BB_GATEWAY_ISSUER_MAX + 1);
-    const char *const wrong[] = {"",
-                                 "a.example",
-                                 "ftp://a",
-                                 "unix:run/v",
-                                 "https://a b",
-                                 "https://a\n",
-                                 "https://a\xc3\xa4",
-                                 "https://a,",
-                                 "https://a,issuer",
-                                 "https://a,issuer=",
-                                 "https://a,issuer=b,issuer=c",
-                                 "https://a,url=https://b",
-                                 "https://a,profile=jwt",
-                                 "https://a,key=v",
-                                 "https://a,ca=",
-                                 long_issuer};
+    const char *const wrong[] = {
+        "", "a.example", "ftp://a", "unix:run/v", "https://a b", "https://a\n", "https://a\xc3\xa4",
+        "https://a,", "https://a,issuer", "https://a,issuer=", "https://a,issuer=b,issuer=c",
+        "https://a,url=https://b", "https://a,profile=jwt", "https://a,key=v",
+        "https://a,ca=", "https://a,profile=ear,profile=maa",
+        /* Never asked: what that leads to is not for each client to find. */
+        "http://10.0.0.1", "http://a.example", "https://user:password@a", "https://", "https:///a",
+        "https://a?b=c", "https://a#b", "https://a:99999", long_socket, long_issuer};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         struct bb_gateway_verifiers all = {.n = 0};
         struct bb_error err = {0};

@@ -1,6 +1,8 @@
 #include "service/gateway/verifiers.h"
 
 #include "codec/json.h"
+#include "service/fetch/url.h"
+#include "token/attest_request.h"
 
 #include <string.h>
 
@@ -44,17 +46,22 @@ static enum bb_status take_member(struct bb_gateway_verifier *v, struct bb_span 
     return wrong(err, "url, issuer, profile or ca", name);
 }
 
-static bool starts(const char *text, const char *with) {
-    return strncmp(text, with, strlen(with)) == 0;
+/* A URL that may never be asked ends the start, not each connection later. A password in it would
+ * become an issuer, which stands in every response and in the log. */
+static enum bb_status check_url(const char *url, struct bb_error *err) {
+    struct bb_fetch_url joined;
+    struct bb_error why = {0};
+    if (bb_fetch_url_join(url, BB_ATTEST_PATH, &joined, &why) == BB_OK)
+        return BB_OK;
+    return wrong(err, why.expected, bb_span_str(url));
 }
 
 static enum bb_status append(struct bb_gateway_verifiers *all, struct bb_gateway_verifier *v,
                              struct bb_error *err) {
     size_t len = strlen(v->url);
     struct bb_span url = bb_span_str(v->url);
-    if (!starts(v->url, "https://") && !starts(v->url, "http://") && !starts(v->url, "unix:/"))
-        return wrong(err, "https://..., http://LOOPBACK... or unix:/SOCKET", url);
-    if (!starts(v->url, "unix:") && v->url[len - 1] == '/')
+    BB_TRY(check_url(v->url, err));
+    if (strncmp(v->url, "unix:", 5) != 0 && v->url[len - 1] == '/')
         v->url[len - 1] = '\0';
     if (v->issuer[0] == '\0')
         BB_TRY(take(v->issuer, sizeof v->issuer, bb_span_str(v->url), err));
@@ -71,6 +78,7 @@ enum bb_status bb_gateway_verifiers_add(struct bb_gateway_verifiers *all, const 
                                         struct bb_error *err) {
     struct bb_gateway_verifier v = {.profile = BB_PROFILE_MAA};
     size_t len = strcspn(text, ",");
+    bool profile = false;
     BB_TRY(take(v.url, sizeof v.url, bb_span(text, len), err));
     for (text += len; *text == ','; text += len) {
         text++;
@@ -78,6 +86,10 @@ enum bb_status bb_gateway_verifiers_add(struct bb_gateway_verifiers *all, const 
         size_t name = strcspn(text, "=,");
         if (name >= len)
             return wrong(err, "NAME=VALUE", bb_span(text, len));
+        bool is_profile = bb_span_equal(bb_span(text, name), BB_SPAN_LIT("profile"));
+        if (is_profile && profile)
+            return wrong(err, "each value once", bb_span(text, len));
+        profile = profile || is_profile;
         BB_TRY(take_member(&v, bb_span(text, name), bb_span(text + name + 1, len - name - 1), err));
     }
     return append(all, &v, err);
