@@ -54,6 +54,7 @@ enum bb_token_profile { BB_PROFILE_MAA = 0, BB_PROFILE_EAR };
 #define BB_POLICY_VERIFIERS_MAX 8  /* time of a connection whose services are all down */
 #define BB_POLICY_COMPLIANCE_MAX 8 /* values of one list */
 #define BB_POLICY_URL_MAX 1024
+#define BB_POLICY_PASSPORT_ISSUER_MAX 255 /* key 5 of a request (channel protocol 2) */
 
 struct bb_policy_verifier {
     enum bb_verifier_mode mode;

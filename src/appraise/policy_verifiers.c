@@ -107,7 +107,11 @@ static enum bb_status check_mode(struct bb_policy_verifier *v, size_t members,
         return wrong(err, "url", "https://..., http://LOOPBACK... or unix:/SOCKET",
                      v->url == NULL ? "absent" : v->url);
     cut_slash(v->url);
-    return complete(v, err);
+    BB_TRY(complete(v, err));
+    if (v->mode == BB_MODE_PASSPORT && strlen(v->issuer) > BB_POLICY_PASSPORT_ISSUER_MAX)
+        return wrong(err, "issuer", "at most 255 bytes: a gateway is asked by that name",
+                     v->issuer);
+    return BB_OK;
 }
 
 static enum bb_status take_one(const json_t *o, struct bb_policy_verifier *v,

@@ -159,6 +159,8 @@ static const struct {
     {"\"verifiers\": [{\"mode\": \"passport\", \"issuer\": \"x\"}]", "verifiers.jwks"},
     {"\"verifiers\": [{\"mode\": \"passport\", \"issuer\": \"\"}]", "verifiers.issuer"},
     {"\"verifiers\": [{\"mode\": \"passport\", \"issuer\": \"a b\"}]", "verifiers.issuer"},
+    {"\"verifiers\": [{\"mode\": \"passport\", \"jwks\": \"k\", \"issuer\": \"" H48 H48 H32 "\"}]",
+     "verifiers.issuer"}, /* 256 bytes: no request can name it */
     {"\"verifiers\": [{\"mode\": \"passport\", \"url\": \"https://x\"}]", "verifiers.url"},
     {"\"verifiers\": [{\"mode\": \"background\", \"issuer\": \"https://x\"}]", "verifiers.url"},
     {"\"verifiers\": [{\"mode\": \"background\", \"url\": \"ftp://x\"}]", "verifiers.url"},
