@@ -124,21 +124,23 @@ json_t *bb_session_to_json(const struct bb_session *s, const struct bb_policy *p
             add_verifier(bb_connection_failed_to_json(bb_session_error(s), policy, policy_source),
                          s),
             s);
-    /* What a report says counts once it is authentic. */
+    /* What a report says counts once it is authentic; a token alone says what kind it was. */
     bool parsed = b != NULL && bb_client_authentic(r) &&
                   bb_snp_report_parse(b->cmw.report, &report, NULL) == BB_OK;
+    bool by_token = b != NULL && r->subject == BB_OF_TOKEN && bb_client_token_authentic(r);
+    bool kind_known =
+        parsed || (by_token && r->checks[BB_CHECK_TOKEN_TYPE].outcome == BB_OUTCOME_PASSED);
     struct bb_result_view view = {.result = r,
                                   .schema = SCHEMA,
-                                  .kind = bb_result_kind(r, parsed),
+                                  .kind = bb_result_kind(r, kind_known),
                                   .policy_source = policy_source,
                                   .policy = policy,
                                   .report = parsed ? &report : NULL};
     json_t *o = bb_result_to_json(&view);
     if (o == NULL)
         return NULL;
-    /* D names the batch once report or token vouch for it. */
-    bool named = parsed || (b != NULL && r->subject == BB_OF_TOKEN && bb_client_is_bound_by(r) &&
-                            bb_client_token_authentic(r));
+    /* D names the batch once report or token vouch for it: before, it is no batch of the peer's. */
+    bool named = (parsed || by_token) && bb_client_is_bound_by(r);
     (void)json_object_set_new(o, "batch", named ? batch(b) : json_null());
     return add_peer(add_verifier(o, s), s);
 }

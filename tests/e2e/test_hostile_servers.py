@@ -166,6 +166,10 @@ def relays(world, files):
     w.case("the relay got no byte after the verdict", w.eventually(lambda: len(seen) == 2) and seen[1] == b"")
     expect(world, "a response of another connection", wire.Server(files["P-256"],
            after(wire.framed(seen[0]))).address, "ChannelBindingMismatch", 6, "report-data")
+    done, _ = attest(wire.Server(files["P-256"], after(wire.framed(seen[0]))).address, world, "--json")
+    result = json.loads(done.stdout)
+    w.case("a batch that is not this connection's is not named", (result["class"], result["batch"]) ==
+           ("ChannelBindingMismatch", None), str(result)[:300])
     flipped = bytearray(seen[0])
     flipped[-1] ^= 1  # the flags, key 12
     expect(world, "flags changed on the way", wire.Server(files["P-256"], after(wire.framed(bytes(flipped)))).address,
