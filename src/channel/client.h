@@ -131,7 +131,8 @@ BB_MUST_USE enum bb_status bb_client_appraise(const struct bb_client *client,
 struct bb_span bb_client_token(const struct bb_client *client,
                                const struct bb_client_appraisal *in);
 
-/* The checks that bind the report to the connection: bit n for check n. */
+/* The checks that bind the report to the connection, and those that say whose word a token is: bit n
+ * for check n. */
 uint64_t bb_client_never_skipped(void);
 /* True if stages 1 to 5 of an appraisal of the evidence hold: the vendor's hardware made this report.
  */

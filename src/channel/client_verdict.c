@@ -24,7 +24,8 @@ static size_t gather(const struct bb_span *own, size_t n_own, const struct bb_sp
 uint64_t bb_client_never_skipped(void) {
     uint64_t bits = 0;
     for (int i = 0; i < BB_CHECK_COUNT; i++)
-        if (bb_check_stage((enum bb_check_id)i) == BINDING_STAGE)
+        if (bb_check_stage((enum bb_check_id)i) == BINDING_STAGE ||
+            bb_token_check_is_fixed((enum bb_check_id)i))
             bits |= UINT64_C(1) << i;
     return bits;
 }

@@ -99,15 +99,15 @@ static void print_report(const struct bb_client_bound *b, const struct bb_result
     char short_hex[BB_HEX_SIZE(16)], text[BB_VALUE_MAX];
     if (!bb_client_authentic(r)) {
         (void)printf("hardware  as the service's token says%s\n",
-                     r->simulated ? " (SIMULATED TEE: proves nothing about hardware)" : "");
+                     r->simulated ? ": SIMULATED" : "");
         return;
     }
     if (bb_snp_report_parse(b->cmw.report, &p, NULL) != BB_OK)
         return;
-    (void)printf("hardware  AMD SEV-SNP%s%s, report version %u signed by its %s%s\n",
-                 p.has_cpuid ? " " : "", p.has_cpuid ? bb_snp_product_name(p.product) : "",
-                 p.version, bb_snp_signer_name(p.signer),
-                 r->simulated ? " (SIMULATED TEE: proves nothing about hardware)" : "");
+    (void)printf("hardware  %sAMD SEV-SNP%s%s, report version %u signed by its %s\n",
+                 r->simulated ? "SIMULATED " : "", p.has_cpuid ? " " : "",
+                 p.has_cpuid ? bb_snp_product_name(p.product) : "", p.version,
+                 bb_snp_signer_name(p.signer));
     bb_hex_short(p.measurement, short_hex, sizeof short_hex);
     (void)printf("code      measurement %s\n", short_hex);
     bb_tcb_text(p.reported_tcb, p.product, text, sizeof text);
@@ -119,19 +119,39 @@ static void print_report(const struct bb_client_bound *b, const struct bb_result
                  (p.policy & BB_SNP_POLICY_DEBUG) != 0 ? "DEBUG" : "production", p.vmpl);
 }
 
+/* At spaces, below each other: a service's text has no bound of its own. */
+static void print_wrapped(const char *text) {
+    enum { COLUMNS = 80, INDENT = 10 };
+    const int room = COLUMNS - INDENT;
+    while ((int)strlen(text) > room) {
+        int n = room;
+        while (n > 0 && text[n] != ' ')
+            n--;
+        if (n == 0) /* one long word */
+            n = (int)strcspn(text, " ");
+        (void)printf("%.*s\n%*s", n, text, INDENT, "");
+        text += n + (text[n] == ' ' ? 1 : 0);
+    }
+    (void)printf("%s\n", text);
+}
+
 /* Step 4 of eight: who checked the report. */
 static void print_service(const struct bb_session *s) {
     const struct bb_policy_verifier *v = bb_session_verifier(s);
     size_t n = 0;
     const struct bb_session_attempt *attempts = bb_session_attempts(s, &n);
-    for (size_t i = 0; i < n; i++)
-        (void)printf("service   not had: %s\n", attempts[i].error.text);
+    for (size_t i = 0; i < n; i++) {
+        char text[sizeof "not had: " + BB_TEXT_MAX];
+        (void)snprintf(text, sizeof text, "not had: %s", attempts[i].error.text);
+        (void)printf("service   ");
+        print_wrapped(text);
+    }
     if (v->mode == BB_MODE_LOCAL)
         (void)printf("verifier  built in\n");
     else
-        (void)printf("verifier  %s, %s token %s, signature and claims verified here\n", v->issuer,
+        (void)printf("verifier  %s, %s token %s checked here\n", v->issuer,
                      v->profile == BB_PROFILE_EAR ? "EAR" : "MAA",
-                     v->mode == BB_MODE_PASSPORT ? "from the gateway" : "asked for by this client");
+                     v->mode == BB_MODE_PASSPORT ? "from the gateway," : "fetched and");
 }
 
 static void print_summary(const struct run *run) {
@@ -151,11 +171,11 @@ static void print_summary(const struct run *run) {
     (void)printf("policy    %s\n", run->setup.policy_source);
     (void)printf("checks    %zu passed, %zu skipped, %zu not requested\n", count[BB_OUTCOME_PASSED],
                  count[BB_OUTCOME_SKIPPED], count[BB_OUTCOME_NOT_REQUESTED]);
-    (void)printf("time      connect %.1f ms, TLS %.1f ms, evidence %.1f ms, token %.1f ms, "
-                 "verdict %.1f ms\n",
+    (void)printf("time      connect %.1f, TLS %.1f, evidence %.1f, token %.1f, verdict %.1f ms\n",
                  (double)t->connect / 1e3, (double)t->handshake / 1e3, (double)t->evidence / 1e3,
                  (double)t->token / 1e3, (double)t->verdict / 1e3);
-    (void)printf("verdict   accepted\n");
+    (void)printf("verdict   accepted%s\n",
+                 r->simulated ? " (SIMULATED TEE: proves nothing about hardware)" : "");
 }
 
 static int refused(const struct run *run) {

@@ -32,7 +32,8 @@ enum bb_status bb_client_setup_option(struct bb_client_setup *c, int option, con
         BB_TRY(bb_option_skip(value, &c->skip, err));
         return (c->skip & bb_client_never_skipped()) == 0
                    ? BB_OK
-                   : bb_fail(err, BB_USAGE, "--skip", "a check other than the binding's", value,
+                   : bb_fail(err, BB_USAGE, "--skip",
+                             "a check other than the binding's and the token's origin", value,
                              "on a connection '%s' cannot be left out", value);
     default:
         return bb_fail(err, BB_USAGE, NULL, NULL, NULL, "unknown or incomplete option");

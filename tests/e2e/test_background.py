@@ -128,8 +128,8 @@ def order(world, gateway):
     wrong = world.policy_for(background, local, measurements=["5a" * 48])
     expect(world, "other code: no second opinion", gateway.address, wrong, "MeasurementMismatch", "measurement")
     done = w.blindbox("attest", gateway.address, "--policy", world.policy_for(dead, local))
-    w.case("attest shows what was not had", "service   not had" in done.stdout and "verifier  built in" in done.stdout,
-           done.stdout)
+    w.case("attest shows what was not had", "service   not had" in done.stdout and "verifier  built in" in done.stdout and
+           all(len(line) <= 80 for line in done.stdout.splitlines()), done.stdout)
 
 
 def evidence_too(world, gateway):

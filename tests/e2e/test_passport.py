@@ -27,9 +27,11 @@ def honest(world, gateway):
     rows = {c["id"]: c["outcome"] for c in result["checks"]}
     w.case("the token alone: rows", rows["signature"] == "not-applicable" and rows["token-signature"] == "passed" and
            rows["leaf"] == "passed" and result["simulated"] and result["claims"] == {}, str(rows))
+    w.case("the token alone: the kind is what the token says", result["kind"] == "simulated", result["kind"])
     w.case("the token alone: the batch is named", result["batch"] is not None, str(result["batch"]))
     done = w.blindbox("attest", gateway.address, "--policy", alone)
-    w.case("attest shows the service", f"verifier  {ISSUER}, MAA token" in done.stdout, done.stdout)
+    w.case("attest shows the service", f"verifier  {ISSUER}, MAA token" in done.stdout and
+           all(len(line) <= 80 for line in done.stdout.splitlines()), done.stdout)
     w.case("tokens are not logged", token[:40] not in gateway.log and token.split(".")[1][:40] not in gateway.log and
            f"token issuer={ISSUER}" in gateway.log, gateway.log[-500:])
     posts = len(world.service.posts)
