@@ -49,8 +49,8 @@ static const char *kind_name(enum bb_evidence_kind kind) {
     return "unknown";
 }
 
-/* A simulator's report is never taken for hardware's: its kind comes before all others. That a root is
- * one of simulated_roots was the service's to check: no token states it. */
+/* A simulator's report is never taken for hardware's: its kind comes before all others. Whose simulator
+ * it was no token states: simulated_roots want the report too. */
 static bool take_simulated(struct bb_token_case *c) {
     const struct bb_policy *p = c->policy;
     const struct bb_token_expectation *e = c->expect;
@@ -322,7 +322,7 @@ struct unstated {
     bool asked;
 };
 
-enum { N_UNSTATED = 16 };
+enum { N_UNSTATED = 17 };
 
 /* `defaults`: what the policy asks for without saying so counts too. */
 static void list_unstated(const struct bb_policy *p, bool defaults,
@@ -345,6 +345,9 @@ static void list_unstated(const struct bb_policy *p, bool defaults,
         {"minimum_tcb", BB_CHECK_MINIMUM_TCB, p->minimum_tcb.given},
         {"minimum_launch_tcb", BB_CHECK_MINIMUM_TCB, p->minimum_launch_tcb.given},
         {"chip_ids", BB_CHECK_CHIP_IDS, p->chip_ids.given},
+        /* Of a file the service's word is all there is; a connection has its report. */
+        {"simulated_roots", BB_CHECK_TOKEN_TYPE,
+         defaults && p->allow_simulated && p->simulated_roots.given},
         {"crl", BB_CHECK_REST, p->crl_required && (defaults || p->crl_given)}};
     memcpy(out, all, sizeof all);
 }
@@ -366,8 +369,8 @@ static void unstated(struct bb_token_case *c) {
     struct unstated all[N_UNSTATED];
     list_unstated(c->policy, c->expect->on_connection, all);
     for (size_t i = 0; i < N_UNSTATED; i++) {
-        if (!all[i].asked)
-            continue;
+        if (!all[i].asked || (all[i].row == BB_CHECK_TOKEN_TYPE && c->kind != BB_KIND_SIMULATED))
+            continue; /* a simulator's root is asked of simulators */
         if (c->expect->report_is_checked) {
             if (c->r->checks[all[i].row].outcome == BB_OUTCOME_NOT_APPLICABLE)
                 bb_check_note(c->r, all[i].row, BB_OUTCOME_NOT_REQUESTED, "left to the report");

@@ -42,6 +42,16 @@ def honest(world, gateway):
     w.case("keys were asked for", world.service.key_requests == 1, str(world.service.key_requests))
 
 
+def laundered(world, gateway):
+    """A service that calls any simulator a simulator: the policy's roots decide all the same."""
+    policy = json.loads(world.lenient(world.verifier("passport")).read_text())
+    for name, roots, status in (("its root", json.loads(world.policy.read_text())["simulated_roots"], None),
+                                ("another root", ["11" * 32], "SimulatedTee")):
+        path = world.folder / "rooted.json"
+        path.write_text(json.dumps({**policy, "simulated_roots": roots}))
+        expect(world, f"laundered: {name}", gateway.address, path, status, status and "root")
+
+
 def failures(world, gateway):
     """Each followed by a good one, so that the gateway does not take the service for dead."""
     policies = {"both": world.policy_for(world.verifier("passport")),
@@ -206,6 +216,7 @@ def main():
     with ServiceWorld() as world:
         gateway = w.Gateway(world, world.app.upstream, "--verifier", f"{world.service.url},issuer={ISSUER}")
         honest(world, gateway)
+        laundered(world, gateway)
         failures(world, gateway)
         slow(world, gateway)
         refusals(world, gateway)

@@ -25,6 +25,7 @@ static int setup(void **state) {
     lenient.crl_required = false;
     lenient.provisional_allowed = true;
     lenient.minimum_tcb.given = lenient.minimum_launch_tcb.given = false;
+    lenient.simulated_roots.given = false; /* still at hand where the report is looked at */
     lenient.products_given = lenient.signers_given = lenient.report_versions_given = false;
     return 0;
 }
@@ -179,6 +180,11 @@ static void test_what_is_asked_for(void **state) {
         assert_int_equal(wants.want, rows[i].want);
         assert_int_equal(wants.issuer != NULL, rows[i].want != BB_WANT_EVIDENCE);
     }
+    struct bb_policy rooted = lenient;
+    struct bb_client_wants wants;
+    rooted.simulated_roots.given = true;
+    assert_int_equal(bb_client_wants_from(&rooted, &passport, &wants, NULL), BB_OK);
+    assert_int_equal(wants.want, BB_WANT_BOTH);
 }
 
 /* An issuer exactly with a token. */
@@ -366,6 +372,14 @@ static void test_the_report_alone(void **state) {
     assert_false(bb_client_authentic(&r));
     assert_true(bb_client_token_authentic(&r));
     assert_true(bb_client_is_bound_by(&r));
+    /* Whose simulator it was is nothing that the token states. */
+    struct bb_policy rooted = lenient;
+    rooted.simulated_roots.given = true;
+    const struct bb_client_appraisal by_root = appraisal(&rooted, &passport);
+    assert_int_equal(bb_client_appraise(x->client, &by_root, &r), BB_TOKEN_CLAIM_MISSING);
+    assert_int_equal(r.first_failed, BB_CHECK_TOKEN_TYPE);
+    rooted.allow_simulated = false;
+    assert_int_equal(bb_client_appraise(x->client, &by_root, &r), BB_SIMULATED_TEE);
     exchange_free(x);
     /* The report beside the token is another one: its data is not this connection's. */
     x = exchange_new(w, &plan);
