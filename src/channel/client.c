@@ -184,11 +184,11 @@ static enum bb_status refused(struct bb_client *c, const struct bb_response *p,
     char found[BB_VALUE_MAX], text[96];
     bb_escape(p->text, text, sizeof text);
     (void)snprintf(found, sizeof found, "status %u: %s", p->status, text);
-    c->retry_ms = p->retry_ms;
-    if (p->retry_ms > 0)
+    c->retry_ms = p->retry_ms < BB_RETRY_MS_MAX ? p->retry_ms : BB_RETRY_MS_MAX;
+    if (c->retry_ms > 0)
         return bb_fail(err, bb_channel_status_class(p->status), "status", "0", found,
                        "the gateway refused: %s; try again after %llu ms",
-                       bb_channel_status_text(p->status), (unsigned long long)p->retry_ms);
+                       bb_channel_status_text(p->status), (unsigned long long)c->retry_ms);
     return bb_fail(err, bb_channel_status_class(p->status), "status", "0", found,
                    "the gateway refused: %s", bb_channel_status_text(p->status));
 }

@@ -19,6 +19,8 @@
 #define BB_WAIT_MS_MIN 1000
 #define BB_WAIT_MS_MAX 120000
 #define BB_WAIT_MS_DEFAULT 30000 /* one stall of 10.2 s of the host's throttle passes */
+/* Key 15 of a refusal, as a client takes it: a gateway that sends it away for good. */
+#define BB_RETRY_MS_MAX 3600000
 /* Section 5: slow peers that hold a connection. */
 #define BB_HANDSHAKE_MS 10000 /* TCP and TLS */
 #define BB_REQUEST_MS 5000    /* from the end of the handshake to the whole request */

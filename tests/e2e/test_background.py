@@ -7,6 +7,7 @@ import socket
 import time
 
 import services
+import wire
 import world as w
 from services import ISSUER, ServiceWorld, expect
 
@@ -82,6 +83,28 @@ def failures(world, gateway):
     world.service.delay_s = 1
     expect(world, "a slow one", gateway.address, policy, None, None)
     world.service.reset()
+
+
+def oversized(world):
+    """What a hostile gateway sends is its fault, also where it is too much for the service."""
+    size = 60000
+    records = {"report": ["application/vnd.amd.sev-snp.attestation-report", bytes(1184), 4],
+               **{name: ["application/pkix-cert", b"\x30" * size, 2] for name in ("vek", "ask", "ark")}}
+    spki = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004") + bytes(64)
+    config = {1: "x", 2: "tcp:127.0.0.1:1", 3: [], 4: ["raw"]}
+    response = wire.framed(wire.cbor({1: 1, 2: 0, 3: bytes(32), 4: 255, 5: wire.cbor(records), 6: wire.cbor(config), 7: spki,
+                                      8: [0, 0, b""], 9: "raw", 11: 1, 12: 0}))
+
+    def serve(tls):
+        wire.read_request(tls)
+        tls.sendall(response)
+        tls.recv(1)
+    server = wire.Server(wire.make_certificate(world.folder, "P-256"), serve)
+    posts = len(world.service.posts)
+    result = expect(world, "certificates that no service takes", server.address,
+                    world.policy_for(world.verifier("background"), {"mode": "local"}), "MalformedEvidence", "cmw")
+    w.case("the service is not asked, nor is the next one", len(world.service.posts) == posts and
+           result["verifier"]["tried"] == [], str(result["verifier"]))
 
 
 def order(world, gateway):
@@ -193,6 +216,7 @@ def main():
                         "ChannelBindingMismatch", "runtime")]
         services.bad_tokens(world, gateway.address, world.policy_for(world.verifier("background")), "background",
                             wrong_nonce)
+        oversized(world)
         order(world, gateway)
         evidence_too(world, gateway)
         w.case("the application got nothing", (world.app.received, world.app.connections) == (0, 0),
