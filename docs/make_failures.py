@@ -48,8 +48,8 @@ MIDDLE = """
 Every check that can be made is made and listed; the first failed one in this order names the class.
 A check that could not be made, because of an earlier failure, is not listed. Acceptance needs every
 row: passed, not requested by the policy, not applicable to this evidence, or left out by name with
-`--skip` (shown as skipped, never as passed; not possible for stage 1, nor for stage 6 on a
-connection).
+`--skip` (shown as skipped, never as passed; not possible for stage 1, for a token's signature and
+issuer, nor for stage 6 on a connection).
 
 """
 

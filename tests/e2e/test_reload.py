@@ -107,6 +107,7 @@ def under_load(world):
     w.case(f"reloads under load: not one of some {REQUESTS * 6} requests failed", stayed and not load.failed and
            not load.refused and load.good >= REQUESTS * 6, f"{load.good} {load.failed[:3]} {load.refused[:3]}")
     w.case("and the generations before are gone with their connections", gateway.alone(), gateway.log[-2000:])
+    w.case("nothing in the log sounds like a failure", "attester is gone" not in gateway.log, gateway.log[-2000:])
     w.case("proxy and gateway end in order", (proxy.stop(), gateway.stop()) == (0, 0), gateway.log[-2000:])
 
 

@@ -195,7 +195,8 @@ static void lose_link(struct worker *w) {
     for (size_t i = 0; i < BB_CONNECTIONS_MAX; i++)
         if (w->slot[i] != NULL && bb_conn_leaf(w->slot[i]) != NULL)
             bb_conn_refuse(w->slot[i], BB_CHANNEL_BUSY, 1000);
-    if (!w->host.draining)
+    /* At the end of a generation nobody waits, and nothing is wrong. */
+    if (!w->host.draining && !(w->retired && w->open == 0))
         bb_log("gateway: the attester is gone; waiting connections were refused");
 }
 
