@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 
+import services
 import wire
 import world as w
 
@@ -149,6 +150,26 @@ def goes_on(world):
            (app.said, app.end) == (b"half", "cut"), f"{rows} {app.said} {app.end}")
 
 
+def threads(world):
+    """Eight threads in all three modes, in hosts that have their own ways with children and files: each
+    background connection starts a process, and none is left."""
+    gateway = w.Gateway(world, world.app.upstream, "--verifier", f"{world.service.url},issuer={services.ISSUER}")
+    keys = world.service.url + "/certs"
+    policies = [world.policy, *(world.policy_for(world.verifier(mode, jwks=keys)) for mode in ("passport", "background"))]
+
+    def host(how, libexec=BUILD / "libexec"):
+        return subprocess.run([BUILD / "tests" / "threads", gateway.address, how, *policies], capture_output=True,
+                              text=True, timeout=120, env={**os.environ, "BLINDBOX_LIBEXEC": str(libexec)})
+    for how in ("plain", "handler", "ignore", "reaper", "closed"):
+        done = host(how)
+        w.case(f"eight threads, three modes: {how}", (done.returncode, done.stderr) ==
+               (0, "failed 0 descriptors +0 child 0\n"), f"{done.returncode} {done.stderr[-1500:]}")
+    lines = host("plain", "/nonexistent").stderr.splitlines()
+    w.case("without blindbox-fetch: only who needs it fails, by name", len(lines) == 33 and lines[-1].startswith("failed 32 ") and
+           set(lines[:-1]) == {"VerifierUnavailable fetch.process: cannot run blindbox-fetch: No such file or directory"},
+           str(lines[:3]))
+
+
 def installed(world):
     """Installs into a folder; compiles and links the example there with pkg-config alone."""
     root = world.folder / "root"
@@ -179,9 +200,10 @@ def main():
     symbols()
     if not w.SANITIZED:
         offline()
-    with w.World() as world:
+    with services.ServiceWorld() as world:
         connections(world)
         goes_on(world)
+        threads(world)
         if BUILD.name == "build":
             installed(world)
     w.finish()
