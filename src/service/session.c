@@ -240,15 +240,20 @@ static enum bb_status ask_service(struct bb_session *s) {
     return BB_OK;
 }
 
-/* The response is whole. A path that leads nowhere is refused without asking anybody. */
+/* A path that leads nowhere is refused without asking anybody. */
+static bool needs_service(const struct bb_session *s) {
+    return bb_session_verifier(s)->mode != BB_MODE_LOCAL && bb_client_bound(s->client)->path_good;
+}
+
+/* The response is whole. */
 static void answered(struct bb_session *s) {
     enter(s, BB_SESSION_EXCHANGE, BB_START_MS, &s->times.evidence);
-    if (bb_client_bind(s->client, bb_tls_export, s->tls, &s->error) != BB_OK)
-        (void)refuse(s);
-    else if (bb_session_verifier(s)->mode == BB_MODE_LOCAL ||
-             !bb_client_bound(s->client)->path_good)
+    enum bb_status status = bb_client_bind(s->client, bb_tls_export, s->tls, &s->error);
+    if (status == BB_OK && needs_service(s))
+        status = ask_service(s);
+    else if (status == BB_OK)
         verdict(s);
-    else if (ask_service(s) != BB_OK)
+    if (status != BB_OK)
         (void)refuse(s);
 }
 
