@@ -63,8 +63,8 @@ static enum bb_status begin_post(struct bb_verify_step *s, struct bb_error *err)
     char *body = make_body(s);
     if (body == NULL)
         return bb_fail_internal(err, "building a request to the verification service");
-    if (strlen(body) >
-        BB_ATTEST_BODY_MAX) { /* only the peer's certificates can make it that large */
+    /* Only the peer's certificates can make it that large. */
+    if (strlen(body) > BB_ATTEST_BODY_MAX) {
         free(body);
         return bb_fail(err, BB_MALFORMED_EVIDENCE, "cmw", NULL, NULL,
                        "the evidence is larger than a verification service takes");
