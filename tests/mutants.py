@@ -373,6 +373,7 @@ MUTANTS = [
     ("breaker-in-a-row", "service/breaker.c", "*b = (struct bb_breaker){0};", "(void)b;", [WAY]),
     ("verifier-order", "service/session.c", "if (s->error.status == BB_VERIFIER_UNAVAILABLE &&",
      "if (s->error.status != BB_OK &&", [BACKGROUND]),
+    ("client-breaker", "service/verify_step.c", "    BB_TRY(take_turn(s, err));\n", "", [BACKGROUND]),
     ("service-refusal", "service/verify_step.c", "if (bb_answer_may_pass(a->http))", "if (true)", [BACKGROUND]),
     ("passport-few", "service/gateway/passport.c", "issuer->under_way < places(issuer, BB_PASSPORT_REQUESTS)", "true",
      [PASSPORT]),

@@ -59,7 +59,7 @@ enum bb_status bb_client_setup_ready(struct bb_client_setup *c, struct bb_error 
     return bb_tls_client_new(&c->tls, err);
 }
 
-struct bb_session_options bb_client_setup_session(const struct bb_client_setup *c,
+struct bb_session_options bb_client_setup_session(struct bb_client_setup *c,
                                                   const struct bb_target *target) {
     return (struct bb_session_options){.target = target,
                                        .tls = c->tls,
@@ -68,6 +68,7 @@ struct bb_session_options bb_client_setup_session(const struct bb_client_setup *
                                        .wait_ms = c->wait_ms,
                                        .fetcher = c->fetcher,
                                        .keysets = c->keysets,
+                                       .turns = c->turns,
                                        .skip = c->skip};
 }
 

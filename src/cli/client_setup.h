@@ -4,6 +4,7 @@
 
 #include "cli/files.h"
 #include "service/session.h"
+#include "service/verify_step.h"
 
 #include <getopt.h>
 
@@ -16,6 +17,7 @@ struct bb_client_setup {
     struct bb_tls_context *tls;
     struct bb_fetcher *fetcher; /* with a policy whose verifiers ask the network */
     struct bb_keysets *keysets;
+    struct bb_verify_turn turns[BB_POLICY_VERIFIERS_MAX];
     uint32_t wait_ms;
     uint64_t skip;
 };
@@ -48,7 +50,7 @@ BB_MUST_USE enum bb_status bb_client_setup_option(struct bb_client_setup *c, int
                                                   const char *value, struct bb_error *err);
 /* Loads the policy and prepares TLS, after the options. */
 BB_MUST_USE enum bb_status bb_client_setup_ready(struct bb_client_setup *c, struct bb_error *err);
-struct bb_session_options bb_client_setup_session(const struct bb_client_setup *c,
+struct bb_session_options bb_client_setup_session(struct bb_client_setup *c,
                                                   const struct bb_target *target);
 void bb_client_setup_free(struct bb_client_setup *c);
 

@@ -233,6 +233,8 @@ static enum bb_status ask_service(struct bb_session *s) {
                                  .client = s->client,
                                  .fetcher = s->options.fetcher,
                                  .keysets = s->options.keysets,
+                                 .turn = s->options.turns == NULL ? NULL
+                                                                  : &s->options.turns[s->verifier],
                                  .ends_ms = bb_now_ms() + BB_SESSION_VERIFY_MS};
     BB_TRY(bb_verify_step_new(&in, &s->verify, &s->error));
     s->dials++;

@@ -33,6 +33,8 @@ enum bb_session_state {
     BB_SESSION_OPEN,
 };
 
+struct bb_verify_turn; /* verify_step.h */
+
 /* Everything outlives the session. */
 struct bb_session_options {
     const struct bb_target *target;
@@ -45,6 +47,7 @@ struct bb_session_options {
     /* Shared by sessions, both or none; made when they are needed where there are none. */
     struct bb_fetcher *fetcher;
     struct bb_keysets *keysets;
+    struct bb_verify_turn *turns; /* BB_POLICY_VERIFIERS_MAX, shared too; NULL: none */
 };
 
 /* Microseconds each step took; 0 for a step that was not reached. */

@@ -19,11 +19,48 @@ struct bb_verify_step {
     char *token;                                      /* of the service's answer */
     struct bb_keyset *keys;
     const struct bb_jwks *jwks; /* of `keys`, once they are there */
+    bool counted;               /* in the turn's requests under way */
 };
+
+/* ---- whose turn it is ---- */
+
+static enum bb_status take_turn(struct bb_verify_step *s, struct bb_error *err) {
+    struct bb_verify_turn *t = s->in.turn;
+    uint64_t left = 0;
+    if (t == NULL)
+        return BB_OK;
+    if (bb_breaker_is_open(&t->breaker, bb_now_ms(), &left) ||
+        (bb_breaker_is_on_trial(&t->breaker) && t->under_way > 0))
+        return bb_fail(err, BB_VERIFIER_UNAVAILABLE, "service", "an answer", "failures in a row",
+                       "the verification service %s failed before; not asked for %llu ms",
+                       s->in.verifier->issuer, (unsigned long long)left);
+    t->under_way++;
+    s->counted = true;
+    return BB_OK;
+}
+
+static void end_turn(struct bb_verify_step *s) {
+    if (s->counted)
+        s->in.turn->under_way--;
+    s->counted = false;
+}
+
+/* Whatever it said, a service that answers is there. */
+static void judge_turn(struct bb_verify_step *s, enum bb_status status) {
+    uint8_t chance = 0;
+    if (s->counted && status == BB_VERIFIER_UNAVAILABLE) {
+        (void)!bb_random(&chance, 1);
+        bb_breaker_failed(&s->in.turn->breaker, bb_now_ms(), chance);
+    } else if (s->counted) {
+        bb_breaker_worked(&s->in.turn->breaker);
+    }
+    end_turn(s);
+}
 
 void bb_verify_step_free(struct bb_verify_step *s) {
     if (s == NULL)
         return;
+    end_turn(s); /* left before the answer: that says nothing of the service */
     bb_fetch_end(s->post);
     bb_keyset_end(s->keys);
     free(s->token);
@@ -60,6 +97,7 @@ static char *make_body(struct bb_verify_step *s) {
 
 static enum bb_status begin_post(struct bb_verify_step *s, struct bb_error *err) {
     const struct bb_policy_verifier *v = s->in.verifier;
+    BB_TRY(take_turn(s, err));
     char *body = make_body(s);
     if (body == NULL)
         return bb_fail_internal(err, "building a request to the verification service");
@@ -114,6 +152,7 @@ static enum bb_status go_post(struct bb_verify_step *s, bool *done, struct bb_er
     }
     bb_fetch_end(s->post);
     s->post = NULL;
+    judge_turn(s, status);
     *done = status == BB_OK;
     return status;
 }

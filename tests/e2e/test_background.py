@@ -205,6 +205,32 @@ def silent_peer(world):
     proxy.stop()
 
 
+def failing_service(world, gateway):
+    """Many connections, a service that fails: it is asked a few times, not once for each; and when it is back it
+    meets one request first."""
+    world.service.reset()
+    world.service.mode = "503"
+    policy = world.policy_for(world.verifier("background"), {"mode": "local"})
+    proxy = w.Proxy(world, gateway.address, policy=policy)
+    before = len(world.service.posts)
+
+    def ask():
+        with socket.create_connection(proxy.endpoint) as s:
+            s.settimeout(20)
+            s.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            return b"".join(iter(lambda: s.recv(4096), b"")).startswith(b"HTTP/1.1 200")
+    began = time.monotonic()
+    answers = [ask() for _ in range(40)]
+    posts = len(world.service.posts) - before
+    # Three failures open the breaker; its pauses are half a second at least, then twice as long.
+    w.case("a failing service is not asked by each", all(answers) and 3 <= posts <= 3 + 2 * (time.monotonic() - began) + 1,
+           f"{sum(answers)} of {len(answers)} by the next verifier, {posts} requests")
+    world.service.reset()
+    before = len(world.service.posts)
+    w.case("back: asked again", w.eventually(lambda: ask() and len(world.service.posts) > before + 1, 20) is not False)
+    proxy.stop()
+
+
 def main():
     with ServiceWorld() as world:
         gateway = w.Gateway(world, world.app.upstream, "--verifier", f"{world.service.url},issuer={ISSUER}")
@@ -222,6 +248,7 @@ def main():
         w.case("the application got nothing", (world.app.received, world.app.connections) == (0, 0),
                f"{world.app.received} bytes, {world.app.connections} connections")
         silent_peer(world)
+        failing_service(world, gateway)
     w.finish()
 
 
