@@ -271,13 +271,7 @@ static int finish_show(struct run *run, int argc, char **argv) {
         status = show(run, &err);
     if (status == BB_OK)
         return 0;
-    if (run->opt.json) {
-        json_t *o = json_pack("{s:s, s:s, s:i}", "schema", "blindbox.evidence/1", "class",
-                              bb_status_name(status), "exit", bb_status_exit(status));
-        bb_result_json_error(o, &err);
-        bb_json_print(stdout, o);
-    }
-    return bb_error_print(stderr, &err);
+    return bb_show_failed("blindbox.evidence/1", run->opt.json, &err);
 }
 
 static int finish_verify(struct run *run, int argc, char **argv) {

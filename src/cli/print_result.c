@@ -97,3 +97,13 @@ int bb_error_print(FILE *out, const struct bb_error *err) {
     (void)fprintf(out, "  next      %s\n", bb_status_next_step(err->status));
     return bb_status_exit(err->status);
 }
+
+int bb_show_failed(const char *schema, bool json, const struct bb_error *err) {
+    if (json) {
+        json_t *o = json_pack("{s:s, s:s, s:i}", "schema", schema, "class",
+                              bb_status_name(err->status), "exit", bb_status_exit(err->status));
+        bb_result_json_error(o, err);
+        bb_json_print(stdout, o);
+    }
+    return bb_error_print(stderr, err);
+}

@@ -17,5 +17,7 @@ void bb_refusal_print(FILE *out, const struct bb_result *result);
 /* The same for an error before there was a result: "blindbox: ...", next step. Returns the exit
  * code. */
 int bb_error_print(FILE *out, const struct bb_error *err);
+/* The same for a command that shows something, with an object of `schema` on stdout for --json. */
+int bb_show_failed(const char *schema, bool json, const struct bb_error *err);
 
 #endif

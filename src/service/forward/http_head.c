@@ -10,8 +10,8 @@ struct head {
     unsigned lengths, codings; /* fields that say where the body ends */
 };
 
-static bool is_token(struct bb_span s) {
-    static const char marks[] = "!#$%&'*+-.^_`|~";
+/* Letters, digits and these marks. */
+static bool has_only(struct bb_span s, const char *marks) {
     for (size_t i = 0; i < s.len; i++) {
         uint8_t c = s.ptr[i], lower = c | 0x20;
         bool good = (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') ||
@@ -21,6 +21,8 @@ static bool is_token(struct bb_span s) {
     }
     return s.len > 0;
 }
+
+static bool is_token(struct bb_span s) { return has_only(s, "!#$%&'*+-.^_`|~"); }
 
 /* Cuts `s` at the first `mark`: what is before goes to `first`. False if there is none. */
 static bool cut(struct bb_span *s, const char *mark, struct bb_span *first) {
@@ -56,15 +58,7 @@ static bool is_plain(struct bb_span s, bool spaces) {
 
 /* What RFC 3986 allows in a host and a port, which become the origin's Host field. */
 static bool is_authority(struct bb_span s) {
-    static const char marks[] = "-._~!$&'()*+,;=%:[]";
-    for (size_t i = 0; i < s.len; i++) {
-        uint8_t c = s.ptr[i], lower = c | 0x20;
-        bool good = (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') ||
-                    (c != '\0' && strchr(marks, c) != NULL);
-        if (!good)
-            return false;
-    }
-    return s.len > 0 && s.ptr[0] != ':';
+    return has_only(s, "-._~!$&'()*+,;=%:[]") && s.ptr[0] != ':';
 }
 
 static enum bb_http_head target(struct bb_span url, struct head *h) {
