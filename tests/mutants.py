@@ -25,7 +25,7 @@ JWS, JWKS, PUBKEY = "unit/test_jws", "unit/test_jwks", "unit/test_pubkey"
 VECTORS = "vectors/snp_vectors.py"
 MAKE, REQUEST = "unit/test_make", "unit/test_attest_request"
 VERIFIER, VERIFIER_KEYS = "unit/test_verifier", "unit/test_verifier_keys"
-TOKEN = "unit/test_token"
+TOKEN, EAR = "unit/test_token", "unit/test_token_ear"
 TOKENS, WAY = "unit/test_channel_token", "unit/test_passport"
 PASSPORT, BACKGROUND = "e2e/test_passport.py", "e2e/test_background.py"
 DEMO = "e2e/test_demo.py"
@@ -164,12 +164,12 @@ MUTANTS = [
     ("token-azurevm-connection", "token/rules_maa.c", "if (c->expect->on_connection)\n        return refuse_type",
      "if (false)\n        return refuse_type", [TOKEN]),
     ("ear-status-vector", "token/rules_ear.c", "return *status >= vector->worst ||",
-     "return *status >= BB_TIER_NONE ||", [TOKEN]),
-    ("ear-top-status", "token/rules_ear.c", "if (state == BB_CLAIM_READ && top < worst)", "if (false)", [TOKEN]),
+     "return *status >= BB_TIER_NONE ||", [EAR]),
+    ("ear-top-status", "token/rules_ear.c", "if (state == BB_CLAIM_READ && top < worst)", "if (false)", [EAR]),
     ("ear-affirming", "token/rules_ear.c", "bool affirming = ear->status == BB_TIER_AFFIRMING;",
-     "bool affirming = ear->status <= BB_TIER_AFFIRMING;", [TOKEN]),
+     "bool affirming = ear->status <= BB_TIER_AFFIRMING;", [EAR]),
     ("ear-nonce", "token/rules_ear.c", "return holds ? BB_CLAIM_READ : BB_CLAIM_ABSENT;",
-     "(void)holds;\n    return BB_CLAIM_READ;", [TOKEN]),
+     "(void)holds;\n    return BB_CLAIM_READ;", [EAR]),
     ("skip-binding", "channel/client_verdict.c", "in->skip & ~bb_client_never_skipped(), result);",
      "in->skip, result);", [ENGINE, ATTEST]),
     ("request-have-order", "channel/request.c", "(i > 0 && bb_span_compare(q->have[i - 1], q->have[i]) >= 0)",

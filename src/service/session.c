@@ -210,7 +210,7 @@ static void verdict(struct bb_session *s) {
     enter(s, BB_SESSION_ACCEPTED, BB_START_MS, &s->times.verdict);
 }
 
-/* What asks the network: the caller's, or one of this session's own. */
+/* What asks the network: the caller's, or what this connection has of its own. */
 static enum bb_status tools(struct bb_session *s) {
     const struct bb_policy_verifier *v = bb_session_verifier(s);
     bool files_only = v->mode == BB_MODE_PASSPORT && v->jwks_is_file;
