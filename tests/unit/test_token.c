@@ -5,7 +5,6 @@
 
 static char katacc[] = "azure-signed-katacc-uvm", cvm[] = "azure-compliant-cvm";
 
-/* What the caller of a row expects. */
 static void test_times(void **state) {
     static const struct row rows[] = {
         {"{'exp':1799999941}", NULL, nothing, BB_OK, 0}, /* within the skew */

@@ -29,6 +29,7 @@ static inline int teardown(void **state) {
     return 0;
 }
 
+/* What the caller of a row expects. */
 static inline void nothing(struct bb_token_expectation *e) { (void)e; }
 static inline void data(struct bb_token_expectation *e) {
     e->has_report_data = bb_hex_decode_exact(H64, e->report_data, 64);
@@ -111,7 +112,7 @@ struct row {
 };
 
 static inline void appraise(const struct world *w, const char *base, enum bb_token_profile profile,
-                     const struct row *row, struct bb_result *result) {
+                            const struct row *row, struct bb_result *result) {
     struct bb_policy_verifier verifier = {.profile = profile, .issuer = issuer};
     struct bb_token_expectation expect = {.verifier = &verifier, .jwks = w->jwks};
     struct bb_policy *policy = policy_of(row->policy);
@@ -124,8 +125,8 @@ static inline void appraise(const struct world *w, const char *base, enum bb_tok
     bb_policy_free(policy);
 }
 
-static inline void check_rows(const struct world *w, const char *base, enum bb_token_profile profile,
-                       const struct row *rows, size_t n) {
+static inline void check_rows(const struct world *w, const char *base,
+                              enum bb_token_profile profile, const struct row *rows, size_t n) {
     struct bb_result result;
     for (size_t i = 0; i < n; i++) {
         appraise(w, base, profile, &rows[i], &result);
