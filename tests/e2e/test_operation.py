@@ -14,18 +14,8 @@ import wire
 import world as w
 
 
-class Echo:
+class Echo(w.RawApp):
     """Gives back what it gets; half-close too."""
-
-    def __init__(self):
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
-        self.upstream = f"tcp:127.0.0.1:{self.listener.getsockname()[1]}"
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            connection, _ = self.listener.accept()
-            threading.Thread(target=self.one, args=(connection,), daemon=True).start()
 
     @staticmethod
     def one(connection):

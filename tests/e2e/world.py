@@ -172,7 +172,7 @@ class RawApp:
     """An application below HTTP: each connection is the business of one(connection), in a thread."""
 
     def __init__(self):
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self.upstream = f"tcp:127.0.0.1:{self.listener.getsockname()[1]}"
         threading.Thread(target=self.accept, daemon=True).start()
 
